@@ -1,0 +1,1 @@
+"""The programs; the only package that speaks Hydra."""

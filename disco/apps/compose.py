@@ -1,0 +1,135 @@
+"""Checks a composed config against the signatures it calls, before anything is built."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import typing
+from collections.abc import Callable, Collection, Mapping, Sequence
+from importlib import import_module
+from typing import Any
+
+from beartype import BeartypeConf
+from beartype.door import is_bearable
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from disco.core.ranges import phrase
+from disco.errors import DiscoError
+
+# What a config may build besides the classes and functions that this package defines.
+ALLOWED = frozenset(
+    {
+        "lightning.Trainer",
+        "lightning.pytorch.loggers.TensorBoardLogger",
+        "lightning.pytorch.loggers.CSVLogger",
+        "lightning.pytorch.loggers.WandbLogger",
+        "lightning.pytorch.strategies.DDPStrategy",
+        "lightning.pytorch.strategies.ModelParallelStrategy",
+        "lightning.pytorch.callbacks.EarlyStopping",
+        "lightning.pytorch.callbacks.Timer",
+    }
+)
+TOWER = BeartypeConf(is_pep484_tower=True)  # 1 is a float
+
+
+def build(cfg: DictConfig, path: str, **injected: Any) -> Any:
+    """Check a node and build it; `injected` are the arguments that other parts of the config provide."""
+    check(cfg, path, injected=injected)
+    return instantiate(cfg, _convert_="all", **injected)
+
+
+def check(cfg: DictConfig, path: str, injected: Collection[str] = ()) -> None:
+    """Refuse a node whose target is not allowed, or whose keys or values its target does not take.
+
+    Raises:
+        DiscoError: names the key, the reason and the nearest right word.
+    """
+    try:
+        node = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
+    except OmegaConfBaseException as error:
+        key = getattr(error, "full_key", None) or path
+        raise DiscoError(f"{key}: {str(error).splitlines()[0]}", do=f"give {key}=…") from error
+    assert isinstance(node, dict)
+    check_node(node, path, injected)
+
+
+def check_node(node: Mapping[Any, Any], path: str, injected: Collection[str] = ()) -> None:
+    """The same for plain values."""
+    target = resolve(node["_target_"], path)
+    name = node["_target_"].rpartition(".")[2]
+    signature = inspect.signature(target)
+    parameters = {n: p for n, p in signature.parameters.items() if n not in ("self", "cls")}
+    open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    for key, value in node.items():
+        if key in ("_target_", "_partial_", "_convert_", "_recursive_"):
+            continue
+        where = f"{path}.{key}"
+        if key not in parameters:
+            if open_ended:
+                continue
+            close = difflib.get_close_matches(str(key), parameters, n=1, cutoff=0.5)
+            do = f"did you mean '{close[0]}'?" if close else f"it takes {', '.join(parameters)}"
+            raise DiscoError(f"{where}: {name} has no parameter '{key}'", do=do)
+        if isinstance(value, dict) and "_target_" in value:
+            check_node(value, where)
+            continue
+        _check_value(value, _hint(target, parameters[key]), where, name)
+    required = {n for n, p in parameters.items() if p.default is p.empty and p.kind is p.KEYWORD_ONLY}
+    if missing := sorted(required - set(node) - set(injected)):
+        if not node.get("_partial_"):
+            raise DiscoError(f"{path}: {name} needs {', '.join(missing)}", do=f"give {path}.{missing[0]}=…")
+
+
+def resolve(dotted: str, path: str) -> Callable[..., Any]:
+    """Return the class or function that a target names, if it is one that a config may build.
+
+    Identity decides, not spelling: a name that this package merely imported is refused.
+
+    Raises:
+        DiscoError: the target is not allowed, or is not there.
+    """
+    refusal = DiscoError(
+        f"{path}._target_={dotted}: a config may not build this", do="use a class that disco defines"
+    )
+    if not (dotted in ALLOWED or dotted.startswith("disco.")):
+        raise refusal
+    module, _, name = dotted.rpartition(".")
+    try:
+        found = getattr(import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise DiscoError(
+            f"{path}._target_={dotted}: {error}", do="install what it names, or choose another"
+        ) from error
+    if dotted not in ALLOWED and f"{found.__module__}.{found.__qualname__}" != dotted:
+        raise refusal
+    return found
+
+
+def _hint(target: Callable[..., Any], parameter: inspect.Parameter) -> Any:
+    owner = target.__init__ if inspect.isclass(target) else target
+    if not isinstance(parameter.annotation, str):
+        return parameter.annotation
+    scope = getattr(inspect.unwrap(owner), "__globals__", {})
+    try:
+        return typing.get_type_hints(
+            type("one", (), {"__annotations__": {"it": parameter.annotation}}), scope, include_extras=True
+        )["it"]
+    except NameError:  # a name that exists for the type checker only
+        return Any
+
+
+def _check_value(value: Any, hint: Any, where: str, name: str) -> None:
+    if hint in (Any, inspect.Parameter.empty):
+        return
+    words = (
+        typing.get_origin(hint) is not None and isinstance(value, str) and str not in typing.get_args(hint)
+    )
+    if words and _is_sequence(hint) or not is_bearable(value, hint, conf=TOWER):
+        raise DiscoError(f"{where}={value!r}: {name} wants {phrase(hint)}")
+
+
+def _is_sequence(hint: Any) -> bool:
+    origin = typing.get_origin(hint)
+    return inspect.isclass(origin) and issubclass(origin, Sequence)

@@ -1,0 +1,86 @@
+"""Builds the parts of a run and hands each what it needs of the others."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from omegaconf import DictConfig
+
+from disco.apps.compose import build, resolve
+from disco.core.term import check_needs
+from disco.errors import DiscoError
+
+if TYPE_CHECKING:
+    from disco.core.contracts import Adapter, Codec, Weights
+    from disco.core.datamodule import MusicData
+    from disco.core.module import GenerativeModule
+
+
+def nothing() -> None:
+    """Build nothing: the option `none` of a group."""
+
+
+def build_many(cfg: DictConfig | None, group: str) -> dict[str, Any]:
+    """Build every node of a many-of group, by name."""
+    return {str(name): build(node, f"{group}.{name}") for name, node in (cfg or {}).items() if node}
+
+
+def build_codec(cfg: DictConfig) -> Codec | None:
+    """Build the codec; one that stands for a run gets that run's model."""
+    if "run" not in cfg:
+        return build(cfg, "codec")
+    from disco.apps.runs import open_run  # noqa: PLC0415  a run's model may itself need a codec
+
+    return build(cfg, "codec", autoencoder=open_run(cfg.run))
+
+
+def build_module(cfg: DictConfig, *, training: bool) -> GenerativeModule:
+    """Build the model with its codec, conditioners, losses and optimiser."""
+    target = resolve(cfg.model._target_, "model")
+    wanted = _parameters(target)
+    terms = build_many(cfg.get("loss"), "loss") if training else {}
+    if training:
+        check_needs(terms, target.offers, _stem(target))
+    extra: dict[str, Any] = {"terms": terms, "recipe": build(cfg.optim, "optim") if training else None}
+    if "codec" in wanted:
+        extra["codec"] = build_codec(cfg.codec)
+        if extra["codec"] is None:
+            raise DiscoError(
+                f"model={_stem(target)} needs a codec, and codec=none",
+                do="train one with `python train.py model=autoencoder` and give codec=run codec.run=<its folder>",
+            )
+    if "conditioners" in wanted:
+        extra["conditioners"] = build_many(cfg.get("conditioner"), "conditioner")
+    return build(cfg.model, "model", **extra)
+
+
+def build_adapter(cfg: DictConfig) -> Adapter:
+    """Build the adapter; one that adapts a base refuses to start without weights."""
+    adapter = build(cfg.adapter, "adapter")
+    if adapter.needs_base and cfg.weights._target_.endswith(".Random"):
+        raise DiscoError(
+            "this adapter adapts a trained base, and weights=none is random",
+            do="give weights=run weights.run=<folder of a finished run>; "
+            "`python train.py model=musicgen` or `make demo` makes one",
+        )
+    return adapter
+
+
+def build_weights(cfg: DictConfig) -> Weights:
+    """Build what fills in the weights."""
+    return build(cfg.weights, "weights")
+
+
+def build_data(cfg: DictConfig) -> MusicData:
+    """Build the data module with its augmentations."""
+    return build(cfg.data, "data", augments=build_many(cfg.get("augment"), "augment"))
+
+
+def _parameters(target: Any) -> Mapping[str, Any]:
+    return inspect.signature(target).parameters
+
+
+def _stem(target: Any) -> str:
+    return target.__module__.rpartition(".")[2]

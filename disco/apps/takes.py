@@ -1,0 +1,81 @@
+"""A folder of takes: WAVs, scores where there are any, and `manifest.jsonl`; where generation and judging meet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from disco.audio.clip import Clip
+from disco.audio.io import read_clip, write_clip
+from disco.core.metric import Take
+from disco.core.record import Record, read_manifest, write_manifest
+from disco.errors import DiscoError
+from disco.midi.render import render
+from disco.midi.score import note_table, read_score, write_score
+
+if TYPE_CHECKING:
+    import symusic
+
+AUDIO = (".wav", ".flac", ".ogg", ".mp3")
+RENDER_RATE = 32000  # Hz
+
+
+def write_takes(
+    folder: Path,
+    pieces: Sequence[Clip] | Sequence[symusic.Score],
+    *,
+    name: str,
+    captions: Sequence[str | None],
+    tempos: Sequence[float | None],
+) -> list[Record]:
+    """Write pieces, scores rendered as well as written, and their manifest; return its records."""
+    records = []
+    for index, piece in enumerate(pieces):
+        stem = f"{name}-{index:03d}"
+        record = Record(
+            id=stem,
+            file_path=f"{stem}.wav",
+            duration=0.0,
+            sample_rate=RENDER_RATE,
+            caption=captions[index],
+            tempo=tempos[index],
+        )
+        if not isinstance(piece, Clip):
+            write_score(folder / f"{stem}.mid", piece)
+            record = replace(record, midi_path=f"{stem}.mid")
+            piece = render(piece, rate=RENDER_RATE)
+        write_clip(folder / record.file_path, piece)
+        records.append(
+            replace(record, duration=piece.seconds, sample_rate=piece.rate, channels=len(piece.wave))
+        )
+    write_manifest(folder / "manifest.jsonl", records)
+    return records
+
+
+def read_takes(folder: Path, *, seconds: float | None = None) -> list[Take]:
+    """Read a folder of takes, or of any audio files.
+
+    Raises:
+        DiscoError: there is no audio in it.
+    """
+    manifest = folder / "manifest.jsonl"
+    if manifest.is_file():
+        return [_take(folder, record, seconds) for record in read_manifest(manifest)]
+    files = (
+        sorted(path for path in folder.rglob("*") if path.suffix.lower() in AUDIO) if folder.is_dir() else []
+    )
+    if not files:
+        raise DiscoError(f"{folder} holds no audio", do="name a folder of WAV, FLAC, OGG or MP3 files")
+    return [Take(clip=read_clip(path)) for path in files]
+
+
+def _take(folder: Path, record: Record, seconds: float | None) -> Take:
+    score = read_score(folder / record.midi_path) if record.midi_path else None
+    return Take(
+        clip=read_clip(folder / record.file_path),
+        notes=None if score is None else note_table(score),
+        seconds=seconds,
+        tempo_bpm=record.tempo,
+    )

@@ -1,0 +1,127 @@
+"""`python train.py`: data → model → weights → adapter → methods and callbacks → trainer → fit."""
+
+from __future__ import annotations
+
+import logging
+import time
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from disco.apps.compose import build
+from disco.apps.parts import build_adapter, build_data, build_many, build_module, build_weights
+from disco.apps.runs import Run, base_of
+from disco.core.files import save_tensors
+from disco.errors import DiscoError
+
+if TYPE_CHECKING:
+    import lightning as L
+
+    from disco.core.module import GenerativeModule
+
+
+def main(cfg: DictConfig) -> float | None:
+    """Train what the config says; return the validation loss, for sweeps."""
+    import lightning as L  # noqa: PLC0415  torch only once the config stands
+
+    _quiet()
+    _refuse_local_ranks(cfg)
+    cfg = inherit(cfg)
+    run, checkpoint = _place(cfg)
+    L.seed_everything(cfg.seed, workers=True, verbose=False)
+
+    module = build_module(cfg, training=True)
+    adapter = build_adapter(cfg)
+    build_weights(cfg).load(module)
+    adapter.attach(module)
+    data = build_data(cfg).serve(module.view)
+    trainer = build_trainer(cfg, module)
+    if trainer.is_global_zero:
+        run.begin(cfg)
+    begun = time.monotonic()
+    trainer.fit(module, datamodule=data, ckpt_path=checkpoint)
+    if trainer.is_global_zero:
+        _finish(run, cfg, module, trainer, seconds=time.monotonic() - begun)
+    loss = trainer.callback_metrics.get("val/loss")
+    return None if loss is None else float(loss)
+
+
+def _quiet() -> None:
+    """Leave the terminal to the progress line: no tips, and none of Lightning's advice on loaders."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", module=r"lightning\.")
+
+
+def inherit(cfg: DictConfig) -> DictConfig:
+    """Take model, codec and conditioners from the run whose weights are the start; the command line still wins."""
+    base = cfg.weights.get("run")
+    if base is None:
+        return cfg
+    inherited = Run(Path(base)).config
+    with open_dict(cfg):
+        for group in ("model", "codec", "conditioner"):
+            cfg[group] = inherited.get(group)
+    typed = [
+        o for o in HydraConfig.get().overrides.task if o.startswith(("model.", "codec.", "conditioner."))
+    ]
+    return OmegaConf.merge(cfg, OmegaConf.from_dotlist(typed))  # type: ignore[return-value]
+
+
+def build_trainer(cfg: DictConfig, module: GenerativeModule) -> L.Trainer:
+    """Build the trainer with loggers, callbacks and methods."""
+    settings = OmegaConf.create(OmegaConf.to_container(cfg.trainer, resolve=True))
+    assert isinstance(settings, DictConfig)
+    if settings.val_check_interval is None and settings.check_val_every_n_epoch is None:
+        settings.val_check_interval = max(1, settings.max_steps * settings.accumulate_grad_batches // 5)
+    if not module.automatic_optimization:
+        settings.max_steps *= 2  # the trainer counts the critic's steps too
+    callbacks = {**build_many(cfg.get("method"), "method"), **build_many(cfg.get("callbacks"), "callbacks")}
+    logger = build(cfg.logger, "logger")
+    return build(
+        settings,
+        "trainer",
+        callbacks=list(callbacks.values()),
+        logger=logger or False,
+        enable_checkpointing=False,
+    )
+
+
+def _place(cfg: DictConfig) -> tuple[Run, Path | None]:
+    if cfg.resume is None:
+        return Run(Path(cfg.run_dir)), None
+    run = Run(Path(cfg.run_dir if cfg.resume == "auto" else cfg.resume))
+    if run.checkpoint.is_file():
+        return run, run.checkpoint
+    if cfg.resume == "auto":
+        return run, None
+    raise DiscoError(f"resume={cfg.resume}: there is no checkpoint in it", do="name a run that had saved one")
+
+
+def _finish(
+    run: Run, cfg: DictConfig, module: GenerativeModule, trainer: L.Trainer, *, seconds: float
+) -> None:
+    sizes = [(p.numel(), p.requires_grad) for p in module.parameters()]
+    facts: dict[str, Any] = {
+        "steps": trainer.global_step,
+        "seconds": round(seconds, 1),
+        "parameters": {"moving": sum(n for n, moves in sizes if moves), "total": sum(n for n, _ in sizes)},
+        "measures": {name: float(value) for name, value in trainer.callback_metrics.items()},
+        "base": base_of(cfg),
+    }
+    save_tensors(run.weights, module.network_state(), {"base": facts["base"].get("sha256", "")})
+    run.finish(facts)
+
+
+def _refuse_local_ranks(cfg: DictConfig) -> None:
+    """A multirun whose jobs start ranks of their own would run the whole sweep in each rank."""
+    hydra = HydraConfig.get()
+    local = "submitit_launcher" not in str(hydra.launcher.get("_target_"))
+    if hydra.mode == RunMode.MULTIRUN and local and cfg.trainer.devices not in (1, "1"):
+        raise DiscoError(
+            f"a sweep cannot start trainer.devices={cfg.trainer.devices} processes per job by itself",
+            do="add hydra/launcher=slurm hydra.launcher.tasks_per_node=<devices>, or set trainer.devices=1",
+        )

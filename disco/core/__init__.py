@@ -1,0 +1,1 @@
+"""Contracts, value types, the base module, one training step."""

@@ -1,0 +1,175 @@
+"""The small contracts by which features meet without importing one another."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from disco.core.batch import Conditions
+
+if TYPE_CHECKING:
+    import symusic
+
+    from disco.core.module import GenerativeModule
+
+
+@runtime_checkable
+class Codec(Protocol):
+    """Audio to tokens and back.
+
+    Attributes:
+        rate: Hz; channels: of the audio; hop: samples per frame;
+        num_codebooks: tokens per frame; cardinality: entries per codebook;
+        fingerprint: changes when the weights do; keys of token caches.
+    """
+
+    rate: int
+    channels: int
+    hop: int
+    num_codebooks: int
+    cardinality: int
+    fingerprint: str
+
+    def encode(self, wave: Float[Tensor, "b c t"]) -> Int[Tensor, "b k f"]:
+        """Return `ceil(t / hop)` frames of tokens."""
+        ...
+
+    def decode(self, codes: Int[Tensor, "b k f"]) -> Float[Tensor, "b c t"]:
+        """Return `f * hop` samples."""
+        ...
+
+
+@runtime_checkable
+class Tokenizer(Protocol):
+    """Scores to tokens and back."""
+
+    vocabulary: int
+    pad: int
+    bos: int
+    eos: int
+    pitches: range
+    fingerprint: str
+
+    def encode(self, score: symusic.Score) -> list[int]:
+        """Return the tokens of a score, without BOS and EOS."""
+        ...
+
+    def decode(self, tokens: Sequence[int]) -> symusic.Score:
+        """Return the score; tokens that make no sense where they stand are passed over."""
+        ...
+
+    def begun_quarters(self, tokens: Sequence[int]) -> float:
+        """Return the quarter notes before the last bar line: how far the music has surely come."""
+        ...
+
+
+@dataclass(frozen=True)
+class Context:
+    """Conditions as a transformer reads them.
+
+    Attributes:
+        cross: what to attend to, and `cross_mask`, true where it counts;
+        added: a vector per frame, added to the input.
+    """
+
+    cross: Float[Tensor, "b n d"] | None = None
+    cross_mask: Bool[Tensor, "b n"] | None = None
+    added: Float[Tensor, "b f d"] | None = None
+
+
+class Conditioner(nn.Module):
+    """Turns one kind of condition into vectors of the model's width.
+
+    A conditioner is built knowing `width`; it answers for `frames` frames at `frame_rate` per second.
+    """
+
+    def forward(self, conditions: Conditions, frames: int, frame_rate: float) -> Context:
+        """Return its part of the context."""
+        raise NotImplementedError
+
+
+@runtime_checkable
+class Recipe(Protocol):
+    """How weights move: an optimiser and its schedule over a known number of steps."""
+
+    clip_norm: float
+
+    def build(
+        self, module: nn.Module, total_steps: int
+    ) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
+        """Return the optimiser over the parameters that require gradients, and its schedule per step."""
+        ...
+
+
+@runtime_checkable
+class Adapter(Protocol):
+    """Which weights move."""
+
+    needs_base: bool
+
+    def attach(self, module: GenerativeModule) -> None:
+        """Freeze and insert; runs after weights are loaded."""
+        ...
+
+    def merge(self, module: GenerativeModule) -> None:
+        """Fold what was learned into the base."""
+        ...
+
+
+@runtime_checkable
+class Weights(Protocol):
+    """Where a model starts."""
+
+    def load(self, module: GenerativeModule) -> None:
+        """Fill in the weights; refuses names or shapes that do not match."""
+        ...
+
+
+class WaveAugment(ABC):
+    """Varies one waveform; the identity at zero strength."""
+
+    @abstractmethod
+    def __call__(self, wave: Float[Tensor, "c t"], generator: torch.Generator) -> Float[Tensor, "c t"]:
+        """Return the waveform, varied, with the same shape."""
+
+
+class ScoreAugment(ABC):
+    """Varies the tokens of one score; the identity at zero strength."""
+
+    @abstractmethod
+    def __call__(
+        self, tokens: Int[Tensor, "s"], generator: torch.Generator, pitches: range
+    ) -> Int[Tensor, "s"]:
+        """Return the tokens, varied; `pitches` are the ids that stand for pitches, semitone by semitone."""
+
+
+Augment = WaveAugment | ScoreAugment
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sampler:
+    """How tokens are drawn.
+
+    Attributes:
+        temperature: 0 is greedy; top_k: 0 keeps all; top_p: 1 keeps all;
+        guidance: 1 is the conditional model, 0 the unconditional one.
+    """
+
+    temperature: float = 1.0
+    top_k: int = 0
+    top_p: float = 1.0
+    guidance: float = 1.0
+
+
+def seeded(*keys: int) -> torch.Generator:
+    """Return a generator that depends on every key, on the CPU."""
+    state = 0x9E3779B97F4A7C15
+    for key in keys:
+        state = (state ^ (key + 0x9E3779B9 + (state << 6) + (state >> 2))) & 0x7FFFFFFFFFFFFFFF
+    return torch.Generator().manual_seed(state)

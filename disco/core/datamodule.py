@@ -1,0 +1,139 @@
+"""The base of every data module: it serves a manifest the way a model wants to see it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import Any
+
+import lightning as L
+import torch
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from disco.core.ranges import NaturalInt, PositiveInt
+from disco.core.record import Record
+from disco.core.views import View
+from disco.errors import DiscoError
+
+
+class MusicData(L.LightningDataModule, ABC):
+    """Serves training and validation batches of one manifest.
+
+    Args:
+        batch_size: items per process and step.
+        num_workers: loader processes; 0 loads in the training process.
+        seed: of the order and of the crops; the k-th item of epoch e is a function of (seed, e, k) alone.
+    """
+
+    def __init__(self, *, batch_size: PositiveInt, num_workers: NaturalInt, seed: int) -> None:
+        super().__init__()
+        self.batch_size = batch_size
+        self.num_workers = num_workers
+        self.seed = seed
+        self.view: View | None = None
+
+    def serve(self, view: View) -> MusicData:
+        """Take the model's wish; call before fitting."""
+        self.view = view
+        return self
+
+    @abstractmethod
+    def records(self, split: str) -> list[Record]:
+        """Return the records of one split."""
+
+    @abstractmethod
+    def dataset(self, split: str) -> Dataset:
+        """Return the items of one split in the asked view; items are fetched by (epoch, index).
+
+        The split "survey" is the training split without augmentation, end to end.
+        """
+
+    @abstractmethod
+    def collate(self, items: list[Any]) -> Any:
+        """Join items into a batch of the type that the view stands for."""
+
+    def survey(self) -> Iterator[Any]:
+        """Yield the training split once, in order, unvaried and whole in every process."""
+        data = self.dataset("survey")
+        for start in range(0, len(data), self.batch_size):  # type: ignore[arg-type]
+            stop = min(start + self.batch_size, len(data))  # type: ignore[arg-type]
+            yield self.collate([data[0, index] for index in range(start, stop)])
+
+    def train_dataloader(self) -> DataLoader:
+        """Return the training batches, shuffled anew each epoch."""
+        return self._loader("train", shuffle=True)
+
+    def val_dataloader(self) -> DataLoader:
+        """Return the validation batches, the same ones each time."""
+        return self._loader("val", shuffle=False)
+
+    def test_dataloader(self) -> DataLoader:
+        """Return the test batches, the same ones each time."""
+        return self._loader("test", shuffle=False)
+
+    def _loader(self, split: str, *, shuffle: bool) -> DataLoader:
+        if self.view is None:
+            raise DiscoError(
+                "the data module was not told what the model wants", do="call serve(module.view)"
+            )
+        data = self.dataset(split)
+        size = len(data)  # type: ignore[arg-type]
+        if size == 0:
+            raise DiscoError(f"the {split} split is empty", do="add data, or lower data.seconds")
+        order = EpochOrder(size, self.batch_size, seed=self.seed, shuffle=shuffle)
+        return DataLoader(
+            data,
+            batch_sampler=order,
+            num_workers=self.num_workers,
+            collate_fn=self.collate,
+            persistent_workers=self.num_workers > 0,
+        )
+
+
+class EpochOrder(Sampler[list[tuple[int, int]]]):
+    """Batches of (epoch, index); rank r of W takes positions r, r+W, … of each global batch.
+
+    So one process with batch 2B sees what two processes with batch B see together. Training drops
+    the last incomplete global batch, or repeats the order when there is less than one; validation
+    is split over the ranks without repeats beyond an even share.
+    """
+
+    def __init__(self, size: int, batch_size: int, *, seed: int, shuffle: bool) -> None:
+        self.size = size
+        self.batch_size = batch_size
+        self.seed = seed
+        self.shuffle = shuffle
+        self.epoch = 0
+        self.sampler = self  # where Lightning looks for set_epoch
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the order; Lightning calls this at the start of each epoch."""
+        self.epoch = epoch
+
+    def _order(self) -> list[int]:
+        if not self.shuffle:
+            return list(range(self.size))
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
+        order = torch.randperm(self.size, generator=generator).tolist()
+        whole = self.batch_size * _world()[1]
+        if self.size < whole:
+            return (order * (whole // self.size + 1))[:whole]
+        return order[: self.size - self.size % whole]
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        rank, world = _world()
+        epoch = self.epoch if self.shuffle else 0
+        mine = [(epoch, index) for index in self._order()[rank::world]]
+        for start in range(0, len(mine), self.batch_size):
+            yield mine[start : start + self.batch_size]
+
+    def __len__(self) -> int:
+        rank, world = _world()
+        length = len(range(rank, len(self._order()), world))
+        return -(-length // self.batch_size)
+
+
+def _world() -> tuple[int, int]:
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        return torch.distributed.get_rank(), torch.distributed.get_world_size()
+    return 0, 1

@@ -1,0 +1,197 @@
+"""The base of every model family: one training step, one checkpoint, one way to generate."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import lightning as L
+import torch
+
+from disco.core.batch import Batch, Conditions
+from disco.core.contracts import Recipe, Sampler
+from disco.core.outputs import Outputs
+from disco.core.steps import StepRule, adversarial_step, plain_step
+from disco.core.term import Objective, Term
+from disco.core.views import View
+from disco.errors import DiscoError
+
+if TYPE_CHECKING:
+    import symusic
+
+    from disco.audio.clip import Clip
+
+
+class GenerativeModule(L.LightningModule, ABC):
+    """A family writes `forward` and `generate` and declares three facts; the rest is here, once.
+
+    Attributes:
+        accepts: batch types it understands.
+        offers: slots of `Outputs` that it fills in.
+        sites: site name ("query", …) to a regex over submodule names, for adapters.
+        fresh: the weights are as initialised.
+        adapted: an adapter froze the base; checkpoints then hold only what moves.
+    """
+
+    accepts: ClassVar[tuple[type, ...]]
+    offers: ClassVar[frozenset[str]]
+    sites: ClassVar[Mapping[str, str]]
+
+    def __init__(self, *, terms: Mapping[str, Term], recipe: Recipe | None) -> None:
+        super().__init__()
+        self.objective = Objective(terms)
+        self.recipe = recipe
+        self.adapted = False
+        self.fresh = True
+        self.strict_loading = False  # load_state_dict below checks more exactly
+        self.automatic_optimization = not self.objective.critics
+        self.step_rule: StepRule = plain_step if self.automatic_optimization else adversarial_step
+
+    @property
+    @abstractmethod
+    def view(self) -> View:
+        """How this model wants to see the data."""
+
+    @abstractmethod
+    def forward(self, batch: Batch) -> Outputs:
+        """Return the teacher-forced view of a batch; logs nothing."""
+
+    @abstractmethod
+    def generate(
+        self, conditions: Conditions, *, seconds: float, sampler: Sampler, seed: int
+    ) -> Sequence[Clip] | Sequence[symusic.Score]:
+        """Make one piece per condition; item i depends on `seed` and i alone, not on its neighbours."""
+
+    def prepare_fit(self, batches: Iterable[Batch]) -> None:
+        """Look at the training data once before the first step of a model without weights (count priors)."""
+
+    def on_fit_start(self) -> None:
+        """Survey the data, unless the weights come from somewhere."""
+        if self.fresh:
+            self.prepare_fit(self.trainer.datamodule.survey())
+
+    # ------------------------------------------------------------------ steps
+
+    def training_step(self, batch: Batch, batch_index: int) -> torch.Tensor:
+        """Apply the step rule and log every term."""
+        total, parts = self.step_rule(self, batch)
+        size = len(batch)
+        self.log("train/loss", total.detach(), prog_bar=True, batch_size=size)
+        self.log_dict({f"train/{name}": value for name, value in parts.items()}, batch_size=size)
+        return total
+
+    def validation_step(self, batch: Batch, batch_index: int) -> None:
+        """Average the objective over everything that counts."""
+        out = self(batch)
+        total, parts = self.objective(out, batch)
+        values = {"val/loss": total, **{f"val/{name}": value for name, value in parts.items()}}
+        self.log_dict({**values, **self.measures(out)}, batch_size=out.count, sync_dist=True)
+
+    def measures(self, out: Outputs) -> dict[str, torch.Tensor]:
+        """Return further validation measures of one pass, by log name."""
+        return {}
+
+    def configure_optimizers(self) -> Any:
+        """Build optimiser and schedule from the recipe; critics get their own pair."""
+        if self.recipe is None:
+            raise DiscoError("this model was opened without an optimiser", do="train it through train.py")
+        steps = int(self.trainer.estimated_stepping_batches)
+        critics = self.objective.critics
+        parts = [_Part(self, skip=critics), torch.nn.ModuleList(critics)] if critics else [self]
+        pairs = [self.recipe.build(part, steps) for part in parts]
+        return [
+            {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+            for optimizer, schedule in pairs
+        ]
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: torch.optim.Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clip by the recipe's norm; the trainer's own setting is not used."""
+        self.clip(optimizer)
+
+    def clip(self, optimizer: torch.optim.Optimizer) -> None:
+        """Scale the gradients of one optimiser down to the recipe's norm.
+
+        Raises:
+            DiscoError: float16 with a fused optimiser, which would unscale only after this.
+        """
+        if self.recipe is None or self.recipe.clip_norm == 0:
+            return
+        scaled = getattr(self.trainer.precision_plugin, "scaler", None) is not None
+        if scaled and getattr(optimizer, "_step_supports_amp_scaling", False):
+            raise DiscoError(
+                "float16 gradients cannot be clipped in a fused optimiser", do="set optim.fused=false"
+            )
+        parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        torch.nn.utils.clip_grad_norm_(parameters, self.recipe.clip_norm)
+
+    # ------------------------------------------------------------ checkpoints
+
+    def moving_state(self) -> dict[str, torch.Tensor]:
+        """Return what a checkpoint must hold: all of it, or only what an adapter moves."""
+        state = self.state_dict()
+        if not self.adapted:
+            return state
+        moving = {name for name, parameter in self.named_parameters() if parameter.requires_grad}
+        return {
+            name: value for name, value in state.items() if name in moving or name.startswith("objective.")
+        }
+
+    def network_state(self) -> dict[str, torch.Tensor]:
+        """Return what makes the trained model, without losses and critics."""
+        return {
+            name: value for name, value in self.moving_state().items() if not name.startswith("objective.")
+        }
+
+    def load_network(self, tensors: Mapping[str, torch.Tensor]) -> None:
+        """Load what `network_state` gave; losses and critics stay as they are."""
+        mine = {name: value for name, value in self.state_dict().items() if name.startswith("objective.")}
+        self.load_state_dict({**mine, **tensors})
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Drop frozen weights, so that an adapter's checkpoint has an adapter's size."""
+        checkpoint["state_dict"] = self.moving_state()
+
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
+    ) -> Any:
+        """Load what is there and refuse a half load.
+
+        Raises:
+            DiscoError: a tensor that moves is missing, is unknown here, or has another shape.
+        """
+        mine = self.state_dict()
+        missing = sorted(set(self.moving_state()) - set(state_dict))
+        unknown = sorted(set(state_dict) - set(mine))
+        reshaped = [
+            f"{name} {tuple(state_dict[name].shape)} → {tuple(mine[name].shape)}"
+            for name in sorted(set(state_dict) & set(mine))
+            if state_dict[name].shape != mine[name].shape
+        ]
+        for what, names in (("lack", missing), ("have unknown", unknown), ("differ in", reshaped)):
+            if names:
+                raise DiscoError(
+                    f"the weights {what} {len(names)} tensors: {', '.join(names[:3])}"
+                    + (" …" if len(names) > 3 else ""),
+                    do="open them with the configuration that they were saved with",
+                )
+        self.fresh = False
+        return super().load_state_dict(state_dict, strict=False, assign=assign)
+
+
+class _Part(torch.nn.Module):
+    """A module without some of its submodules, for building an optimiser."""
+
+    def __init__(self, whole: torch.nn.Module, skip: Sequence[torch.nn.Module]) -> None:
+        super().__init__()
+        skipped = {id(p) for module in skip for p in module.parameters()}
+        self.kept = [(name, p) for name, p in whole.named_parameters() if id(p) not in skipped]
+
+    def named_parameters(self, *arguments: Any, **options: Any) -> Any:
+        """Yield the kept parameters under their full names."""
+        yield from self.kept

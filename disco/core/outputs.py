@@ -1,0 +1,48 @@
+"""What a model answers: named slots, `None` where a family has nothing to say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outputs:
+    """One forward pass, as losses and metrics read it.
+
+    Attributes:
+        logits: scores of the next token, per codebook (`k` is 1 for scores).
+        targets: the token that came.
+        mask: true where `targets` counts.
+        wave: what the model made.
+        reference: what it should have made.
+        magnitude: short-time spectrum that a magnitude-only head made, linear.
+        magnitude_reference: what it should have been.
+        commitment: distance of the encoder's output to its codewords.
+        codes: tokens of the pass, for counting codebook use.
+        hidden: the last hidden states.
+    """
+
+    logits: Float[Tensor, "b k s v"] | None = None
+    targets: Int[Tensor, "b k s"] | None = None
+    mask: Bool[Tensor, "b k s"] | None = None
+    wave: Float[Tensor, "b c t"] | None = None
+    reference: Float[Tensor, "b c t"] | None = None
+    magnitude: Float[Tensor, "b bins f"] | None = None
+    magnitude_reference: Float[Tensor, "b bins f"] | None = None
+    commitment: Float[Tensor, ""] | None = None
+    codes: Int[Tensor, "b k f"] | None = None
+    hidden: Float[Tensor, "b s d"] | None = None
+
+    @property
+    def count(self) -> int:
+        """How much this pass weighs in an average: its valid targets, or its items."""
+        if self.mask is not None:
+            return int(self.mask.sum())
+        filled = next(value for f in fields(self) if (value := getattr(self, f.name)) is not None)
+        return len(filled)
+
+
+SLOTS = frozenset(item.name for item in fields(Outputs))

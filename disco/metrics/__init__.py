@@ -1,0 +1,1 @@
+"""Measures of generated music, one file and one YAML each."""

@@ -1,0 +1,1 @@
+"""Stages that make raw material ready for training."""

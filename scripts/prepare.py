@@ -1,0 +1,6 @@
+"""Make music ready for training: `python scripts/prepare.py prepare=folder source=~/songs target=data/mine`."""
+
+from disco.apps.launch import launch
+
+if __name__ == "__main__":
+    launch("prepare")
