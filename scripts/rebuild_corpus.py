@@ -5,8 +5,8 @@ import importlib.util
 import sys
 from pathlib import Path
 
-from disco.data.corpus_build import build_corpus
-from disco.data.tunes import CORPUS
+from disco.corpus.rebuild import build_corpus
+from disco.corpus.tunes import CORPUS
 from disco.errors import DiscoError
 
 

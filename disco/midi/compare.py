@@ -28,7 +28,10 @@ def onset_agreement(reference: NoteTable, estimate: NoteTable, *, tolerance: flo
         agreement = float(len(reference) == len(estimate))
         return NoteAgreement(agreement, agreement, agreement)
     precision, recall, f1, _ = mir_eval.transcription.precision_recall_f1_overlap(
-        *_intervals(reference), *_intervals(estimate), onset_tolerance=tolerance, offset_ratio=None
+        *_intervals(reference),
+        *_intervals(estimate),
+        onset_tolerance=tolerance,
+        offset_ratio=None,  # pyright: ignore[reportArgumentType]
     )
     return NoteAgreement(float(precision), float(recall), float(f1))
 

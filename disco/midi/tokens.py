@@ -11,16 +11,16 @@ from symusic.core import ScoreTick as Score
 from disco.errors import DiscoError
 from disco.midi.score import DEFAULT_TEMPO_BPM, TICKS_PER_QUARTER
 
-METRES = {2: [2, 3, 4], 4: [1, 2, 3, 4, 5, 6], 8: [2, 3, 4, 5, 6, 7, 9, 12]}
+METRES = {4: [1, 2, 3, 4, 5, 6, 8], 8: [2, 3, 4, 5, 6, 7, 9, 12]}
 FALLBACK_METRE = (4, 4)
 
 
 class Remi:
     """Tokens of a melody or of several voices in one stream; instruments, loudness and tempo are left out.
 
-    Bars are counted from the first tick: a score with a pickup must begin with the rest that completes
-    its first bar. Times are kept to `positions_per_beat`, durations up to 24 beats (a beat is what the
-    metre's lower number says), pitches within the piano's 88 keys.
+    A short first bar (a pickup, written as a metre of its own) is filled up with rests at its beginning,
+    so that every bar line stands right; so such a score comes back later by that rest. Times are kept to `positions_per_beat`, durations up to 24 beats (a beat is what the
+    metre's lower number says, but never longer than a quarter), pitches within the piano's 88 keys.
 
     Attributes:
         vocabulary: number of tokens; pad, bos, eos: three of them, never part of `encode`'s answer.
@@ -67,13 +67,9 @@ class Remi:
         Raises:
             DiscoError: no notes but drums, or a metre that has no token.
         """
-        for metre in score.time_signatures:
-            if metre.numerator not in METRES.get(metre.denominator, []):
-                raise DiscoError(
-                    f"there is no token for the metre {metre.numerator}/{metre.denominator}",
-                    do="write the piece in a metre such as 4/4, 3/4 or 6/8, or leave it out",
-                )
-        sequence = self._remi.encode(_one_track(score))
+        single = _one_track(score)
+        _check_metres(single)
+        sequence = self._remi.encode(single)
         return [int(token) for token in (sequence[0].ids if sequence else [])]
 
     def decode(self, tokens: Sequence[int]) -> Score:
@@ -97,7 +93,9 @@ class Remi:
     def transpose(self, tokens: Sequence[int], semitones: int) -> list[int]:
         """Move every pitch; the tokens come back unchanged where one of them would leave the keyboard."""
         moved = [token + semitones if token in self.pitches else token for token in tokens]
-        stayed = all((new in self.pitches) == (old in self.pitches) for new, old in zip(moved, tokens, strict=True))
+        stayed = all(
+            (new in self.pitches) == (old in self.pitches) for new, old in zip(moved, tokens, strict=True)
+        )
         return moved if stayed else list(tokens)
 
 
@@ -111,13 +109,40 @@ def _one_track(score: Score) -> Score:
     first = np.ones(len(order), dtype=bool)
     first[1:] = (np.diff(joined["time"][order]) != 0) | (np.diff(joined["pitch"][order].astype(int)) != 0)
     order = order[first]
+    metres = [(metre.time, metre.numerator, metre.denominator) for metre in score.time_signatures]
+    metres = [_in_quarters(*metre) for metre in metres or [(0, *FALLBACK_METRE)]]
+    lead = _missing_ticks(metres, score.ticks_per_quarter)
+    if lead:
+        metres = [(0, *metres[1][1:]), *((time + lead, *metre) for time, *metre in metres[2:])]
     track = Track("", 0, False)
     for row in order:
-        fields = (int(joined[name][row]) for name in ("time", "duration", "pitch", "velocity"))
-        track.notes.append(Note(*fields))
+        time, *rest = (int(joined[name][row]) for name in ("time", "duration", "pitch", "velocity"))
+        track.notes.append(Note(time + lead, *rest))
     single = Score(score.ticks_per_quarter)
     single.tempos.append(Tempo(0, qpm=DEFAULT_TEMPO_BPM))
-    for metre in score.time_signatures or [TimeSignature(0, *FALLBACK_METRE)]:
-        single.time_signatures.append(TimeSignature(metre.time, metre.numerator, metre.denominator))
+    for metre in metres:
+        single.time_signatures.append(TimeSignature(*metre))
     single.tracks.append(track)
     return single
+
+
+def _in_quarters(time: int, upper: int, lower: int) -> tuple[int, int, int]:
+    """Write 2/2 as 4/4: the same bar, on a grid fine enough for the sixteenths of slow beats."""
+    return (time, upper, lower) if lower >= 4 else (time, upper * 4 // lower, 4)
+
+
+def _missing_ticks(metres: Sequence[tuple[int, int, int]], ticks_per_quarter: int) -> int:
+    """Return what a short first bar lacks of the bars after it, 0 where the score begins with a whole bar."""
+    if len(metres) < 2 or metres[0][0] != 0:
+        return 0
+    short, full = (ticks_per_quarter * 4 * upper // lower for _, upper, lower in metres[:2])
+    return full - short if metres[1][0] == short < full else 0
+
+
+def _check_metres(score: Score) -> None:
+    for metre in score.time_signatures:
+        if metre.numerator not in METRES.get(metre.denominator, []):
+            raise DiscoError(
+                f"there is no token for the metre {metre.numerator}/{metre.denominator}",
+                do="write the piece in a metre such as 4/4, 3/4 or 6/8, or leave it out",
+            )

@@ -3,6 +3,8 @@
 The network is Basic Pitch (Bittner et al., "A Lightweight Instrument-Agnostic Model for Polyphonic
 Note Transcription and Multipitch Estimation", ICASSP 2022), run from the ONNX file in its wheel. The
 package itself is never imported: it looks for four inference engines and logs about each.
+Windowing and decoding follow its `inference.py` and `note_creation.py` (Copyright 2022 Spotify AB,
+Apache License 2.0), rewritten here.
 """
 
 import importlib.util
@@ -82,7 +84,7 @@ def decode_notes(
 ) -> list[tuple[int, int, int, float]]:
     """Follow each onset peak, latest first, until its pitch fades; then pick up what still sounds.
 
-    Returns (first frame, last frame, row, loudness 0 to 1) per note. Section 2.3 of the paper.
+    Returns (first frame, last frame, row, loudness 0 to 1) per note.
     """
     peaks = np.zeros(onsets.shape, dtype=bool)
     peaks[1:-1] = (onsets[1:-1] > onsets[:-2]) & (onsets[1:-1] > onsets[2:])
@@ -97,7 +99,7 @@ def decode_notes(
         notes.append((start, end, row, float(frames[start:end, row].mean())))
     while energy.max() > frame_threshold:
         middle, row = (int(index) for index in np.unravel_index(energy.argmax(), energy.shape))
-        end = _fade(energy[middle:, row], frame_threshold) + middle
+        end = _fade(energy[middle:, row], frame_threshold) + middle - 1  # the published decoder's rule
         start = middle + 1 - _fade(energy[middle::-1, row], frame_threshold)
         energy[start:end, max(row - 1, 0) : row + 2] = 0
         energy[middle, row] = 0

@@ -1,0 +1,1 @@
+"""The demo corpus: real scores, and how they are made audible."""

@@ -1,0 +1,102 @@
+"""Where a training example begins: crops of a record, on bar lines where bars are known."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from disco.core.batch import Conditions
+from disco.core.contracts import seeded
+from disco.core.record import Record
+
+
+@dataclass(frozen=True)
+class Crop:
+    """`seconds` of a record from `start`; the record may end before the crop does."""
+
+    record: Record
+    start: float
+    seconds: float
+
+
+class CropPlan:
+    """The crops of one split.
+
+    Training draws a new start each epoch, as a function of (seed, epoch, index) alone; otherwise
+    the crops lie end to end from the beginning and are the same each time.
+
+    Args:
+        seconds: length of a crop.
+        draw: training.
+        most: keep at most this many fixed crops, spread evenly over the records.
+    """
+
+    def __init__(
+        self, records: Sequence[Record], *, seconds: float, seed: int, draw: bool, most: int | None = None
+    ) -> None:
+        self.seconds = seconds
+        self.seed = seed
+        self.draw = draw
+        tiles = [
+            (record, tile)
+            for record in records
+            for tile in range(max(1, math.floor(record.duration / seconds + 0.25)))
+        ]
+        if most is not None and len(tiles) > most:
+            tiles = [tiles[i * len(tiles) // most] for i in range(most)]
+        self.tiles = tiles
+
+    def __len__(self) -> int:
+        return len(self.tiles)
+
+    def crop(self, epoch: int, index: int) -> Crop:
+        """Return crop `index` of `epoch`."""
+        record, tile = self.tiles[index]
+        starts = bar_starts(record, self.seconds)
+        if self.draw:
+            pick = torch.randint(len(starts), (), generator=seeded(self.seed, epoch, index))
+            return Crop(record, starts[int(pick)], self.seconds)
+        wanted = tile * self.seconds
+        return Crop(record, min(starts, key=lambda start: abs(start - wanted)), self.seconds)
+
+
+def bar_starts(record: Record, seconds: float) -> list[float]:
+    """Return where a crop may begin: at the record's start and on bar lines, or on a 0.1 s grid.
+
+    The last start leaves at least three quarters of a crop of music where the record is long enough.
+    """
+    last = max(0.0, record.duration - 0.75 * seconds)
+    bar = record.beats_per_bar
+    if bar is None or record.tempo is None:
+        return [0.1 * step for step in range(int(last / 0.1) + 1)]
+    beat_seconds = 60.0 / record.tempo
+    first = (record.pickup_beats % bar) * beat_seconds
+    count = max(0, int((last - first) / (bar * beat_seconds) + 1e-6) + 1)
+    lines = [first + n * bar * beat_seconds for n in range(count)]
+    return lines if lines and lines[0] == 0.0 else [0.0, *lines]
+
+
+def conditions_of(crops: Sequence[Crop]) -> Conditions:
+    """Return what is known of each crop, from its record's metadata."""
+    records = [crop.record for crop in crops]
+    return Conditions(
+        text=tuple(record.caption for record in records),
+        tags={
+            "rhythm": tuple(record.genre[0] if record.genre else None for record in records),
+            "key": tuple(record.key for record in records),
+            "metre": tuple(record.metre for record in records),
+            "instrument": tuple(record.instruments[0] if record.instruments else None for record in records),
+        },
+        timing=torch.tensor([_timing(crop) for crop in crops]),
+    )
+
+
+def _timing(crop: Crop) -> tuple[float, float, float]:
+    record = crop.record
+    bar = record.beats_per_bar
+    if bar is None or record.tempo is None:
+        return (math.nan, math.nan, math.nan)
+    return record.tempo, bar, (crop.start * record.tempo / 60.0 - record.pickup_beats) % bar

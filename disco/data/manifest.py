@@ -1,0 +1,119 @@
+"""A prepared folder: `metadata/manifest.jsonl` and the files it names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from torch.utils.data import Dataset
+
+from disco.core.contracts import Augment, ScoreAugment, WaveAugment
+from disco.core.datamodule import MusicData
+from disco.core.ranges import NaturalInt, PositiveInt
+from disco.core.record import Record, read_manifest
+from disco.core.views import AudioView, CodeView, ScoreView
+from disco.data.crops import CropPlan
+from disco.data.serve_audio import AudioCrops
+from disco.data.serve_codes import CodeCache, CodeCrops
+from disco.data.serve_scores import ScoreRuns, tokenized
+from disco.errors import DiscoError
+
+
+class ManifestData(MusicData):
+    """Serves a folder that `scripts/prepare.py` made.
+
+    Args:
+        root: the folder.
+        val_items: at most this many validation and test items.
+        augments: by name; each applies to the view that it understands, in training only.
+    """
+
+    def __init__(
+        self,
+        *,
+        root: str,
+        batch_size: PositiveInt,
+        num_workers: NaturalInt,
+        seed: int,
+        val_items: PositiveInt,
+        augments: Mapping[str, Augment],
+    ) -> None:
+        super().__init__(batch_size=batch_size, num_workers=num_workers, seed=seed)
+        self.root = Path(root)
+        self.val_items = val_items
+        self.augments = augments
+        self._served: dict[str, Any] = {}
+
+    @property
+    def manifest(self) -> Path:
+        """The file that lists the records."""
+        return self.root / "metadata" / "manifest.jsonl"
+
+    def records(self, split: str) -> list[Record]:
+        """Return the records of one split."""
+        wanted = "train" if split == "survey" else split
+        return [record for record in read_manifest(self.manifest) if record.split == wanted]
+
+    def prepare_data(self) -> None:
+        """Fill the token cache, once, before the processes need it."""
+        if isinstance(self.view, CodeView):
+            records = read_manifest(self.manifest)
+            CodeCache(self.root / "audio" / "features", self.view.codec).fill(self.root, records)
+
+    def dataset(self, split: str) -> Dataset:
+        """Return the items of one split in the asked view."""
+        if split not in self._served:
+            self._served[split] = self._servers()[type(self.view)](split)
+        return self._served[split]
+
+    def collate(self, items: list[Any]) -> Any:
+        """Join items as their view does."""
+        return next(iter(self._served.values())).collate(items)
+
+    def _servers(self) -> dict[type, Callable[[str], Any]]:
+        return {AudioView: self._audio, CodeView: self._codes, ScoreView: self._scores}
+
+    def _plan(self, split: str, seconds: float) -> CropPlan:
+        return CropPlan(
+            self.records(split),
+            seconds=seconds,
+            seed=self.seed,
+            draw=split == "train",
+            most=self._most(split),
+        )
+
+    def _most(self, split: str) -> int | None:
+        return None if split in ("train", "survey") else self.val_items
+
+    def _audio(self, split: str) -> AudioCrops:
+        assert isinstance(self.view, AudioView)
+        augments = (
+            [a for a in self.augments.values() if isinstance(a, WaveAugment)] if split == "train" else []
+        )
+        return AudioCrops(self.root, self.view, self._plan(split, self.view.seconds), augments)
+
+    def _codes(self, split: str) -> CodeCrops:
+        assert isinstance(self.view, CodeView)
+        cache = CodeCache(self.root / "audio" / "features", self.view.codec)
+        codes = cache.open(self.root, self.records(split))
+        return CodeCrops(codes, self.view, self._plan(split, self.view.seconds))
+
+    def _scores(self, split: str) -> ScoreRuns:
+        assert isinstance(self.view, ScoreView)
+        records = self.records(split)
+        if not any(record.midi_path for record in records):
+            raise DiscoError(
+                f"{self.root} holds no scores", do="prepare MIDI files, or choose a model that reads audio"
+            )
+        folder = self.root / "midi" / "tokenized"
+        training = split == "train"
+        return ScoreRuns(
+            records,
+            tokenized(self.root, records, self.view.tokenizer, folder),
+            self.view,
+            seed=self.seed,
+            draw=training,
+            most=self._most(split),
+            augments=[a for a in self.augments.values() if isinstance(a, ScoreAugment)] if training else [],
+        )
