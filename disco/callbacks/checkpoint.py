@@ -58,7 +58,9 @@ class Checkpoint(L.Callback):
         """Save the end."""
         self._save(trainer)
 
-    def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
+    def on_exception(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException
+    ) -> None:
         """Save on an interrupt, between two steps."""
         if isinstance(exception, KeyboardInterrupt) and trainer.global_step > 0:
             self._save(trainer)

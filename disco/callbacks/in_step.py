@@ -25,4 +25,6 @@ class InStep(L.Callback):
         dist.all_gather(everyones, mine)
         apart = [rank for rank, other in enumerate(everyones) if not torch.equal(other, everyones[0])]
         if apart:
-            raise DiscoError(f"processes {apart} hold other weights than process 0", do="look for per-process randomness")
+            raise DiscoError(
+                f"processes {apart} hold other weights than process 0", do="look for per-process randomness"
+            )
