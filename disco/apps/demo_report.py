@@ -35,7 +35,9 @@ ROUGH = (
 
 def write_report(out: Path, stages: Sequence[Stage], walls: Mapping[str, float]) -> Path:
     """Write `report.html` from what the stages left behind, and `measures.json` beside it."""
-    scores = {name: _scores(out, name) for name in ("symbolic", "codec", "musicgen", "lora", "base-on-chorales")}
+    scores = {
+        name: _scores(out, name) for name in ("symbolic", "codec", "musicgen", "lora", "base-on-chorales")
+    }
     measures = [*_codec(out, scores), *_symbolic(scores), *_musicgen(scores), *_lora(out, scores)]
     page = Page(
         title="Disco Musica: the demo",
@@ -68,7 +70,13 @@ def _scores(out: Path, name: str) -> Scores:
 
 
 def _measure(
-    name: str, value: float, meaning: str, *, goal: str = "", passed: bool | None = None, **bounds: tuple[str, float]
+    name: str,
+    value: float,
+    meaning: str,
+    *,
+    goal: str = "",
+    passed: bool | None = None,
+    **bounds: tuple[str, float],
 ) -> Measure:
     made = {side: Bound(name=words, value=number) for side, (words, number) in bounds.items()}
     return Measure(name=name, value=value, meaning=meaning, goal=goal, passed=passed, **made)
@@ -184,7 +192,8 @@ def _note_measures(what: str, scores: Scores) -> list[Measure]:
         if "random" in scores:
             bounds["floor"] = ("random tokens", scores["random"][f"notes/{key}"])
             meaning += "".join(
-                f" {floor.capitalize()}: {scores[floor][f'notes/{key}']:.2f}." for floor in ("decoded", "shuffled")
+                f" {floor.capitalize()}: {scores[floor][f'notes/{key}']:.2f}."
+                for floor in ("decoded", "shuffled")
             )
         measures.append(_measure(f"{what}: {name}", scores["made"][f"notes/{key}"], meaning, **bounds))
     return measures

@@ -11,7 +11,7 @@ import torch
 
 from disco.core.batch import Batch, CodeBatch, ScoreBatch
 from disco.core.module import GenerativeModule
-from disco.losses.token_ce import per_codebook
+from disco.core.outputs import per_codebook
 from disco.nets.ngram import WittenBell
 
 if TYPE_CHECKING:

@@ -77,6 +77,8 @@ def build_trainer(cfg: DictConfig, module: GenerativeModule) -> L.Trainer:
     assert isinstance(settings, DictConfig)
     if settings.val_check_interval is None and settings.check_val_every_n_epoch is None:
         settings.val_check_interval = max(1, settings.max_steps * settings.accumulate_grad_batches // 5)
+    if settings.precision == "auto":
+        settings.precision = _cpu_precision()
     if not module.automatic_optimization:
         settings.max_steps *= 2  # the trainer counts the critic's steps too
     callbacks = {**build_many(cfg.get("method"), "method"), **build_many(cfg.get("callbacks"), "callbacks")}
@@ -88,6 +90,13 @@ def build_trainer(cfg: DictConfig, module: GenerativeModule) -> L.Trainer:
         logger=logger or False,
         enable_checkpointing=False,
     )
+
+
+def _cpu_precision() -> str:
+    """Return bfloat16 autocast where the processor multiplies it natively: elsewhere it is ten times slower."""
+    import torch  # noqa: PLC0415
+
+    return "bf16-mixed" if torch.ops.mkldnn._is_mkldnn_bf16_supported() else "32-true"
 
 
 def _place(cfg: DictConfig) -> tuple[Run, Path | None]:

@@ -96,7 +96,8 @@ class GenerativeModule(L.LightningModule, ABC):
         """Build optimiser and schedule from the recipe; critics get their own pair."""
         if self.recipe is None:
             raise DiscoError("this model was opened without an optimiser", do="train it through train.py")
-        steps = int(self.trainer.estimated_stepping_batches)
+        each = 1 if self.automatic_optimization else 2  # the trainer counts the critics' steps too
+        steps = int(self.trainer.estimated_stepping_batches) // each
         critics = self.objective.critics
         parts = [_Part(self, skip=critics), torch.nn.ModuleList(critics)] if critics else [self]
         pairs = [self.recipe.build(part, steps) for part in parts]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
+import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
@@ -22,7 +23,7 @@ class Outputs:
         magnitude_reference: what it should have been.
         commitment: distance of the encoder's output to its codewords.
         codes: tokens of the pass, for counting codebook use.
-        hidden: the last hidden states.
+        hidden: the last hidden states, one per step of the network, which need not be one per target.
     """
 
     logits: Float[Tensor, "b k s v"] | None = None
@@ -34,7 +35,7 @@ class Outputs:
     magnitude_reference: Float[Tensor, "b bins f"] | None = None
     commitment: Float[Tensor, ""] | None = None
     codes: Int[Tensor, "b k f"] | None = None
-    hidden: Float[Tensor, "b s d"] | None = None
+    hidden: Float[Tensor, "b n d"] | None = None
 
     @property
     def count(self) -> int:
@@ -46,3 +47,10 @@ class Outputs:
 
 
 SLOTS = frozenset(item.name for item in fields(Outputs))
+
+
+def per_codebook(out: Outputs) -> Float[Tensor, "k"]:
+    """Return the mean cross-entropy of each codebook in nats; 0 where a codebook has no valid step."""
+    assert out.logits is not None and out.targets is not None and out.mask is not None, "checked by needs"
+    nats = F.cross_entropy(out.logits.float().movedim(-1, 1), out.targets, reduction="none")
+    return (nats * out.mask).sum((0, 2)) / out.mask.sum((0, 2)).clamp(min=1)

@@ -1,0 +1,109 @@
+"""Captions, read by a frozen text encoder and offered for attention."""
+
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from disco.core.batch import Conditions
+from disco.core.contracts import Conditioner, Context
+from disco.core.ranges import PositiveInt
+from disco.errors import DiscoError
+
+
+@runtime_checkable
+class Encoder(Protocol):
+    """A frozen reader of captions; `width` is that of its vectors."""
+
+    width: int
+
+    def read(self, caption: str) -> Float[Tensor, "n e"]:
+        """Return a vector per word piece."""
+        ...
+
+
+class Text(Conditioner):
+    """Projects what a frozen encoder reads to the model's width; an item without a caption says nothing.
+
+    The encoder is no part of the model: it is neither trained, nor moved, nor saved. Each caption is read
+    once and kept in memory.
+    """
+
+    def __init__(self, *, width: PositiveInt, encoder: Encoder) -> None:
+        super().__init__()
+        self.project = nn.Linear(encoder.width, width)
+        self._reader = _Reader(encoder)
+
+    def forward(self, conditions: Conditions, frames: int, frame_rate: float) -> Context:
+        """Return the word pieces of each caption, padded; the mask tells which are real."""
+        read = [self._reader.read(caption) for caption in conditions.text]
+        longest = max([1, *(len(one) for one in read)])
+        place = self.project.weight.device
+        padded = torch.zeros(len(read), longest, self.project.in_features)
+        mask = torch.zeros(len(read), longest, dtype=torch.bool)
+        for row, one in enumerate(read):
+            padded[row, : len(one)] = one
+            mask[row, : len(one)] = True
+        mask = mask.to(place)
+        return Context(cross=self.project(padded.to(place)) * mask[..., None], cross_mask=mask)
+
+
+class _Reader:
+    """Remembers captions; a plain object, so that the encoder is not registered as a submodule."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        self.encoder = encoder
+        self.known: dict[str, Tensor] = {}
+
+    def read(self, caption: str | None) -> Float[Tensor, "n e"]:
+        if caption is None or not caption.strip():
+            return torch.zeros(0, self.encoder.width)
+        if caption not in self.known:
+            self.known[caption] = self.encoder.read(caption).detach().float().cpu()
+        return self.known[caption]
+
+
+class Pretrained:
+    """T5 or another text encoder of `transformers`, from a local folder or by its name on the hub.
+
+    Args:
+        name: folder or name; loaded when the first caption is read.
+        width: of the encoder's vectors, 768 for t5-base.
+        max_tokens: longer captions are cut.
+    """
+
+    def __init__(self, *, name: str, width: PositiveInt, max_tokens: PositiveInt) -> None:
+        self.name = name
+        self.width = width
+        self.max_tokens = max_tokens
+        self._loaded: tuple[Any, Any] | None = None
+
+    def read(self, caption: str) -> Float[Tensor, "n e"]:
+        """Return a vector per word piece, the end mark included."""
+        if self._loaded is None:
+            self._loaded = self._load()
+        tokenizer, network = self._loaded
+        words = tokenizer(caption, truncation=True, max_length=self.max_tokens, return_tensors="pt")
+        with torch.no_grad(), torch.autocast("cpu", enabled=False):
+            return network(**words).last_hidden_state[0]
+
+    def _load(self) -> tuple[Any, Any]:
+        from transformers import AutoConfig, AutoModel, AutoTokenizer, T5EncoderModel
+
+        try:
+            config = AutoConfig.from_pretrained(self.name)
+            kind = T5EncoderModel if config.model_type in ("t5", "mt5") else AutoModel
+            network = kind.from_pretrained(self.name).eval().requires_grad_(False)
+            tokenizer = AutoTokenizer.from_pretrained(self.name)
+        except (OSError, ValueError) as error:
+            raise DiscoError(
+                f"the text encoder {self.name} cannot be loaded: {str(error).splitlines()[0]}",
+                do="give the path of a folder that holds it, or conditioner=[text], which needs no download",
+            ) from error
+        if config.hidden_size != self.width:
+            raise DiscoError(
+                f"the text encoder {self.name} is {config.hidden_size} wide, not {self.width}",
+                do=f"set its width to {config.hidden_size}",
+            )
+        return tokenizer, network

@@ -1,0 +1,173 @@
+"""A language model over score tokens: the quickest way to music that is in key and in time."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float, Int
+from symusic.core import ScoreTick as Score
+from torch import Tensor, nn
+
+from disco.core.batch import Conditions, ScoreBatch
+from disco.core.conditioning import both_halves, drop_some, fuse
+from disco.core.contracts import Conditioner, Context, Recipe, Sampler, Tokenizer, seeded
+from disco.core.module import GenerativeModule
+from disco.core.outputs import Outputs
+from disco.core.ranges import PositiveInt, Share
+from disco.core.term import Term
+from disco.core.views import ScoreView
+from disco.errors import DiscoError
+from disco.midi.score import DEFAULT_TEMPO_BPM
+from disco.midi.transform import crop, set_tempo
+from disco.models.sites import SITES
+from disco.nets.sampling import draw, guide
+from disco.nets.transformer import Cache, Decoder, Positions, normal_by_fan_in
+
+MOST_TOKENS_PER_QUARTER = 64  # a model that writes no bar lines must stop somewhere
+
+
+class Symbolic(GenerativeModule):
+    """Writes scores token by token, told by conditioners what to write.
+
+    Args:
+        length: tokens that it sees at once, in training and in generation; longer pieces go on with
+            the last half of them in memory.
+        condition_dropout: share of training items that are told nothing, for guidance.
+    """
+
+    accepts: ClassVar[tuple[type, ...]] = (ScoreBatch,)
+    offers: ClassVar[frozenset[str]] = frozenset({"logits", "targets", "mask", "hidden"})
+    sites: ClassVar[Mapping[str, str]] = SITES
+
+    def __init__(
+        self,
+        *,
+        width: PositiveInt,
+        depth: PositiveInt,
+        heads: PositiveInt,
+        dropout: Share,
+        positions: Positions,
+        length: PositiveInt,
+        condition_dropout: Share,
+        tokenizer: Tokenizer,
+        conditioners: Mapping[str, Conditioner],
+        terms: Mapping[str, Term],
+        recipe: Recipe | None,
+    ) -> None:
+        super().__init__(terms=terms, recipe=recipe)
+        self.length = length
+        self.condition_dropout = condition_dropout
+        self.tokenizer = tokenizer
+        self.conditioners = nn.ModuleDict(dict(conditioners))
+        self.embedding = nn.Embedding(tokenizer.vocabulary, width)
+        self.decoder = Decoder(
+            width=width,
+            depth=depth,
+            heads=heads,
+            dropout=dropout,
+            bias=False,
+            cross=bool(conditioners),
+            positions=positions,
+        )
+        self.head = nn.Linear(width, tokenizer.vocabulary, bias=False)
+        normal_by_fan_in(self.embedding.weight, 1.0)
+        normal_by_fan_in(self.head.weight, 1.0)
+
+    @property
+    def view(self) -> ScoreView:
+        """Runs of `length` tokens."""
+        return ScoreView(self.tokenizer, self.length)
+
+    def forward(self, batch: ScoreBatch) -> Outputs:
+        """Predict each token from those before it."""
+        conditions = (
+            drop_some(batch.conditions, self.condition_dropout) if self.training else batch.conditions
+        )
+        context = self._listen(conditions)
+        hidden = self.decoder(self.embedding(batch.tokens[:, :-1]), context.cross, context.cross_mask)
+        places = torch.arange(1, batch.tokens.shape[1], device=batch.tokens.device)
+        return Outputs(
+            logits=self.head(hidden).float()[:, None],
+            targets=batch.tokens[:, None, 1:],
+            mask=(places < batch.valid[:, None])[:, None],
+            hidden=hidden,
+        )
+
+    @torch.no_grad()
+    def generate(self, conditions: Conditions, *, seconds: float, sampler: Sampler, seed: int) -> list[Score]:
+        """Write one score per condition, cut at `seconds`; tempo from `conditions.timing`, or 120 bpm."""
+        training = self.training
+        self.eval()
+        try:
+            tempi = _tempi(conditions)
+            rows = self._write(conditions, [seconds * tempo / 60 for tempo in tempi], sampler, seed)
+        finally:
+            self.train(training)
+        scores = [
+            set_tempo(self.tokenizer.decode(row), tempo) for row, tempo in zip(rows, tempi, strict=True)
+        ]
+        return [crop(score, 0.0, seconds) for score in scores]
+
+    def _write(
+        self, conditions: Conditions, quarters: list[float], sampler: Sampler, seed: int
+    ) -> list[list[int]]:
+        """Return the tokens of each item up to the bar line at or after its number of quarter notes."""
+        count = len(conditions)
+        context = self._listen(both_halves(conditions, sampler.guidance))
+        generators = [seeded(seed, index) for index in range(count)]
+        place = self.head.weight.device
+        tokens = torch.full((count, 1), self.tokenizer.bos, device=place)
+        unspoken = [self.tokenizer.pad, self.tokenizer.bos, self.tokenizer.eos]
+        ends: list[int | None] = [None] * count
+        cache, fed = Cache(self.length), tokens
+        most = [int(MOST_TOKENS_PER_QUARTER * length) + 1 for length in quarters]
+        while None in ends:
+            if cache.length + fed.shape[1] > self.length:
+                cache, fed = Cache(self.length), tokens[:, -(self.length // 2) :]
+            logits = self._next(fed, context, cache, sampler.guidance)
+            logits[:, unspoken] = float("-inf")
+            fed = draw(
+                logits[:, None],
+                generators,
+                temperature=sampler.temperature,
+                top_k=sampler.top_k,
+                top_p=sampler.top_p,
+            )
+            tokens = torch.cat([tokens, fed], dim=1)
+            for index, row in enumerate(tokens.tolist()):
+                arrived = self.tokenizer.begun_quarters(row) >= quarters[index] or len(row) > most[index]
+                if arrived and ends[index] is None:
+                    ends[index] = len(row)
+        return [row[1:end] for row, end in zip(tokens.tolist(), ends, strict=True)]
+
+    def _next(
+        self, fed: Int[Tensor, "b s"], context: Context, cache: Cache, guidance: float
+    ) -> Float[Tensor, "b v"]:
+        """Return the logits after the last token fed, guided if two halves were asked."""
+        halves = 1 if guidance in (0, 1) else 2
+        hidden = self.decoder(self.embedding(fed.repeat(halves, 1)), context.cross, context.cross_mask, cache)
+        logits = self.head(hidden[:, -1]).float()
+        if halves == 1:
+            return logits
+        told, untold = logits.chunk(2)
+        return guide(told, untold, guidance)
+
+    def _listen(self, conditions: Conditions) -> Context:
+        """Ask the conditioners; a score has no frames, so nothing can be added to them."""
+        context = fuse(_typed(self.conditioners), conditions, frames=1, frame_rate=1.0)
+        if context.added is not None:
+            raise DiscoError(
+                "a score has no frames that a conditioner could add to",
+                do="leave conditioners such as beats out of conditioner=[…] for model=symbolic",
+            )
+        return context
+
+
+def _typed(conditioners: nn.ModuleDict) -> dict[str, Conditioner]:
+    return {name: part for name, part in conditioners.items() if isinstance(part, Conditioner)}
+
+
+def _tempi(conditions: Conditions) -> list[float]:
+    if conditions.timing is None:
+        return [DEFAULT_TEMPO_BPM] * len(conditions)
+    return [DEFAULT_TEMPO_BPM if tempo != tempo else tempo for tempo in conditions.timing[:, 0].tolist()]

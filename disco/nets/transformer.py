@@ -1,0 +1,270 @@
+"""The decoder-only transformer of the language models: pre-norm, cached, with or without cross-attention.
+
+Letters: `b` batch, `s` steps, `n` vectors attended to, `h` heads, `e` width of a head, `d` width.
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+Rotation = tuple[Float[Tensor, "s half"], Float[Tensor, "s half"]]
+
+
+class Positions:
+    """How a step knows where it stands; this one does not say."""
+
+    def added(self, steps: Int[Tensor, "s"], width: int) -> Float[Tensor, "s d"] | None:
+        """Return what is added to the input."""
+        return None
+
+    def rotation(self, steps: Int[Tensor, "s"], head_width: int) -> Rotation | None:
+        """Return the cosines and sines that turn queries and keys."""
+        return None
+
+
+class Sinusoidal(Positions):
+    """Sines and cosines of each step, added to the input, in MusicGen's order: cosines, then sines."""
+
+    def __init__(self, *, max_period: float) -> None:
+        self.max_period = max_period
+
+    def added(self, steps: Int[Tensor, "s"], width: int) -> Float[Tensor, "s d"]:
+        """Return what is added to the input."""
+        half = width // 2
+        exponent = torch.arange(half, device=steps.device, dtype=torch.float32) / max(half - 1, 1)
+        phase = steps[:, None].float() / self.max_period**exponent
+        return torch.cat([phase.cos(), phase.sin()], dim=-1)
+
+
+class Rotary(Positions):
+    """Queries and keys turned by their step, so that only distances count (Su et al. 2021, 2104.09864)."""
+
+    def __init__(self, *, max_period: float) -> None:
+        self.max_period = max_period
+
+    def rotation(self, steps: Int[Tensor, "s"], head_width: int) -> Rotation:
+        """Return the cosines and sines that turn queries and keys."""
+        half = head_width // 2
+        exponent = torch.arange(half, device=steps.device, dtype=torch.float32) / half
+        phase = steps[:, None].float() / self.max_period**exponent
+        return phase.cos(), phase.sin()
+
+
+def turn(x: Float[Tensor, "b h s e"], rotation: Rotation) -> Float[Tensor, "b h s e"]:
+    """Turn each pair (i, i + e/2) of a head by its angle; lengths stay."""
+    cos, sin = (part.to(x.dtype) for part in rotation)
+    first, second = x.chunk(2, dim=-1)
+    return torch.cat([first * cos - second * sin, first * sin + second * cos], dim=-1)
+
+
+class Cache:
+    """Keys and values of the steps so far; memory is taken once, for `steps` of them."""
+
+    def __init__(self, steps: int) -> None:
+        self.steps = steps
+        self.length = 0
+        self.own: dict[int, tuple[Tensor, Tensor]] = {}
+        self.cross: dict[int, tuple[Tensor, Tensor]] = {}
+
+    def extend(self, layer: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+        """Write new keys and values of a layer behind the old ones and return them all.
+
+        Raises:
+            ValueError: there is no room left.
+        """
+        end = self.length + key.shape[2]
+        if end > self.steps:
+            raise ValueError(f"the cache holds {self.steps} steps, not {end}")
+        if layer not in self.own:
+            shape = (*key.shape[:2], self.steps, key.shape[3])
+            self.own[layer] = (key.new_empty(shape), value.new_empty(shape))
+        keys, values = self.own[layer]
+        keys[:, :, self.length : end] = key
+        values[:, :, self.length : end] = value
+        return keys[:, :, :end], values[:, :, :end]
+
+
+class Attention(nn.Module):
+    """Multi-head attention with separate projections, so that adapters find each of them.
+
+    Its probabilities know no dropout: with it, CPUs and GPUs leave their fused kernels (half the speed).
+    """
+
+    def __init__(self, *, width: int, heads: int, bias: bool) -> None:
+        super().__init__()
+        if width % (2 * heads):
+            raise ValueError(f"width {width} is not an even number per each of {heads} heads")
+        self.heads = heads
+        self.query = nn.Linear(width, width, bias=bias)
+        self.key = nn.Linear(width, width, bias=bias)
+        self.value = nn.Linear(width, width, bias=bias)
+        self.out = nn.Linear(width, width, bias=bias)
+
+    def split(self, x: Float[Tensor, "b n d"]) -> Float[Tensor, "b h n e"]:
+        """Give each head its share of the width."""
+        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+
+    def attend(
+        self,
+        query: Float[Tensor, "b h s e"],
+        key: Float[Tensor, "b h n e"],
+        value: Float[Tensor, "b h n e"],
+        mask: Bool[Tensor, "... n"] | None,
+        *,
+        causal: bool,
+    ) -> Float[Tensor, "b s d"]:
+        """Average the values by likeness and mix the heads."""
+        heard = F.scaled_dot_product_attention(query, key, value, mask, is_causal=causal)
+        return self.out(heard.transpose(1, 2).flatten(-2))
+
+
+class Layer(nn.Module):
+    """Self-attention, cross-attention if asked for, feed-forward: each normalised first and added."""
+
+    def __init__(self, *, width: int, heads: int, dropout: float, bias: bool, cross: bool) -> None:
+        super().__init__()
+        self.attention_norm = nn.LayerNorm(width)
+        self.attention = Attention(width=width, heads=heads, bias=bias)
+        self.cross_norm = nn.LayerNorm(width) if cross else None
+        self.cross_attention = Attention(width=width, heads=heads, bias=bias) if cross else None
+        self.ffn_norm = nn.LayerNorm(width)
+        self.ffn_in = nn.Linear(width, 4 * width, bias=bias)
+        self.ffn_out = nn.Linear(4 * width, width, bias=bias)
+        self.drop = nn.Dropout(dropout)
+
+    def hear_itself(
+        self,
+        x: Tensor,
+        rotation: Rotation | None,
+        past: Bool[Tensor, "s n"] | None,
+        cache: Cache | None,
+        index: int,
+    ) -> Float[Tensor, "b s d"]:
+        """Attend to the steps so far; `past` is needed where the cache is not empty and steps are several."""
+        own = self.attention
+        x = self.attention_norm(x)
+        query, key, value = own.split(own.query(x)), own.split(own.key(x)), own.split(own.value(x))
+        if rotation is not None:
+            query, key = turn(query, rotation), turn(key, rotation)
+        alone = cache is None or cache.length == 0
+        if cache is not None:
+            key, value = cache.extend(index, key, value)
+        return own.attend(query, key, value, past, causal=alone and query.shape[2] > 1)
+
+    def hear_context(
+        self,
+        x: Tensor,
+        context: Float[Tensor, "b n d"],
+        mask: Bool[Tensor, "b 1 1 n"],
+        heard: Bool[Tensor, "b 1 1"],
+        cache: Cache | None,
+        index: int,
+    ) -> Float[Tensor, "b s d"]:
+        """Attend to the context; an item that has none adds exactly nothing."""
+        other = self.cross_attention
+        assert other is not None and self.cross_norm is not None, (
+            "Decoder checks that it was built with cross"
+        )
+        if cache is not None and index in cache.cross:
+            key, value = cache.cross[index]
+        else:
+            key, value = other.split(other.key(context)), other.split(other.value(context))
+            if cache is not None:
+                cache.cross[index] = (key, value)
+        query = other.split(other.query(self.cross_norm(x)))
+        return other.attend(query, key, value, mask, causal=False) * heard
+
+    def feed(self, x: Float[Tensor, "b s d"]) -> Float[Tensor, "b s d"]:
+        """Think about each step by itself."""
+        return self.ffn_out(F.gelu(self.ffn_in(self.ffn_norm(x))))
+
+
+class Decoder(nn.Module):
+    """A stack of layers; step `s` hears the steps up to `s` and the whole context.
+
+    Args:
+        dropout: of the input and of what each sublayer adds.
+        bias: of the projections and the feed-forward; MusicGen has none.
+        cross: build cross-attention; without it a context is refused.
+    """
+
+    def __init__(
+        self,
+        *,
+        width: int,
+        depth: int,
+        heads: int,
+        dropout: float,
+        bias: bool,
+        cross: bool,
+        positions: Positions,
+    ) -> None:
+        super().__init__()
+        self.positions = positions
+        self.cross = cross
+        self.head_width = width // heads
+        self.layers = nn.ModuleList(
+            Layer(width=width, heads=heads, dropout=dropout, bias=bias, cross=cross) for _ in range(depth)
+        )
+        self.out_norm = nn.LayerNorm(width)
+        self.drop = nn.Dropout(dropout)
+        self._initialise()
+
+    def forward(
+        self,
+        x: Float[Tensor, "b s d"],
+        context: Float[Tensor, "b n d"] | None = None,
+        context_mask: Bool[Tensor, "b n"] | None = None,
+        cache: Cache | None = None,
+    ) -> Float[Tensor, "b s d"]:
+        """Return the last hidden states; with a cache, `x` holds only the steps that follow it.
+
+        Args:
+            context_mask: true where the context counts; everything counts without it.
+
+        Raises:
+            ValueError: a context for a stack without cross-attention, or a full cache.
+        """
+        if context is not None and not self.cross:
+            raise ValueError("this decoder was built without cross-attention and can hear no context")
+        start = 0 if cache is None else cache.length
+        steps = torch.arange(start, start + x.shape[1], device=x.device)
+        if (added := self.positions.added(steps, x.shape[2])) is not None:
+            x = x + added.to(x.dtype)
+        rotation = self.positions.rotation(steps, self.head_width)
+        past = None
+        if start and x.shape[1] > 1:
+            past = torch.arange(start + x.shape[1], device=x.device) <= steps[:, None]
+        if context is not None and context_mask is None:
+            context_mask = torch.ones(context.shape[:2], dtype=torch.bool, device=x.device)
+        if context_mask is not None:
+            heard = context_mask.any(-1)[:, None, None]
+            # A softmax over nothing is NaN: let such items look everywhere and multiply the answer by 0.
+            mask = context_mask[:, None, None] | ~heard[:, None]
+        x = self.drop(x)
+        for index, layer in enumerate(self.layers):
+            x = x + self.drop(layer.hear_itself(x, rotation, past, cache, index))
+            if context is not None:
+                x = x + self.drop(layer.hear_context(x, context, mask, heard, cache, index))
+            x = x + self.drop(layer.feed(x))
+        if cache is not None:
+            cache.length += x.shape[1]
+        return self.out_norm(x)
+
+    def _initialise(self) -> None:
+        """Gaussian by fan-in, smaller with depth: MusicGen's `depthwise_init: current`."""
+        for index, layer in enumerate(self.layers, 1):
+            for module in layer.modules():
+                if isinstance(module, nn.Linear):
+                    normal_by_fan_in(module.weight, 1 / math.sqrt(2 * index))
+                    if module.bias is not None:
+                        nn.init.zeros_(module.bias)
+
+
+def normal_by_fan_in(weight: Float[Tensor, "out into"], gain: float) -> None:
+    """Fill in place with a normal of deviation gain / √into, cut at three deviations."""
+    deviation = gain / math.sqrt(weight.shape[1])
+    nn.init.trunc_normal_(weight, 0.0, deviation, -3 * deviation, 3 * deviation)
