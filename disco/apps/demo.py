@@ -16,7 +16,6 @@ from rich.console import Console
 from disco.core.files import write_text
 
 OUT = Path("outputs/demo")
-HOURS = "data.hours=2.0"
 
 
 @dataclass(frozen=True)
@@ -55,10 +54,10 @@ STAGES = (
     Stage(
         "corpus",
         "render two hours of fiddle tunes and chorales",
-        f"scripts/prepare.py prepare=demo prepare.hours=2.0 hydra.run.dir={OUT}/corpus",
+        f"scripts/prepare.py prepare=demo hydra.run.dir={OUT}/corpus",
         "corpus/done",
     ),
-    trains("symbolic", "learn to write tunes", f"model=symbolic {HOURS}"),
+    trains("symbolic", "learn to write tunes", "model=symbolic scale=tiny"),
     Stage(
         "first-tune",
         "the first music to hear",
@@ -69,15 +68,15 @@ STAGES = (
     trains(
         "codec",
         "learn to turn sound into tokens and back",
-        f"model=autoencoder data.books=[ryan,bach] {HOURS}",
+        "model=autoencoder data.books=[ryan,bach]",
     ),
     trains(
-        "musicgen", "learn to speak those tokens", f"model=musicgen codec=run codec.run={OUT}/codec {HOURS}"
+        "musicgen", "learn to speak those tokens", "model=musicgen scale=tiny"
     ),
     trains(
         "lora",
         "adapt it to chorales, which it has never heard",
-        f"model=musicgen adapter=lora weights=run weights.run={OUT}/musicgen data.books=[bach] {HOURS}",
+        "model=musicgen adapter=lora data.books=[bach]",
     ),
     judges("symbolic", "measure the tunes", "symbolic"),
     judges("codec", "measure the codec", "codec metric=[onset_f1,signal] seconds=10"),

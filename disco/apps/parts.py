@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
@@ -16,6 +17,12 @@ if TYPE_CHECKING:
     from disco.core.contracts import Adapter, Codec, Weights
     from disco.core.datamodule import MusicData
     from disco.core.module import GenerativeModule
+
+
+HOW_TO_GET_A_BASE = (
+    "`make demo` trains one, so does `python train.py model=musicgen`; "
+    "then give weights=run weights.run=<its folder>"
+)
 
 
 def nothing() -> None:
@@ -31,7 +38,14 @@ def build_codec(cfg: DictConfig) -> Codec | None:
     """Build the codec; one that stands for a run gets that run's model."""
     if "run" not in cfg:
         return build(cfg, "codec")
-    from disco.apps.runs import open_run  # noqa: PLC0415  a run's model may itself need a codec
+    from disco.apps.runs import Run, open_run  # noqa: PLC0415  a run's model may itself need a codec
+
+    if not Run(Path(cfg.run)).weights.is_file():
+        raise DiscoError(
+            f"codec.run: there is no trained codec at {cfg.run}",
+            do="`make demo` trains one, so does `python train.py model=autoencoder`; "
+            "then give codec=run codec.run=<its folder>",
+        )
 
     return build(cfg, "codec", autoencoder=open_run(cfg.run))
 
@@ -39,7 +53,7 @@ def build_codec(cfg: DictConfig) -> Codec | None:
 def build_module(cfg: DictConfig, *, training: bool) -> GenerativeModule:
     """Build the model with its codec, conditioners, losses and optimiser."""
     target = resolve(cfg.model._target_, "model")
-    wanted = _parameters(target)
+    wanted = parameters_of(target)
     terms = build_many(cfg.get("loss"), "loss") if training else {}
     if training:
         check_needs(terms, target.offers, _stem(target))
@@ -62,8 +76,7 @@ def build_adapter(cfg: DictConfig) -> Adapter:
     if adapter.needs_base and cfg.weights._target_.endswith(".Random"):
         raise DiscoError(
             "this adapter adapts a trained base, and weights=none is random",
-            do="give weights=run weights.run=<folder of a finished run>; "
-            "`python train.py model=musicgen` or `make demo` makes one",
+            do=HOW_TO_GET_A_BASE,
         )
     return adapter
 
@@ -78,7 +91,8 @@ def build_data(cfg: DictConfig) -> MusicData:
     return build(cfg.data, "data", augments=build_many(cfg.get("augment"), "augment"))
 
 
-def _parameters(target: Any) -> Mapping[str, Any]:
+def parameters_of(target: Any) -> Mapping[str, Any]:
+    """Return the arguments that a target takes, by name."""
     return inspect.signature(target).parameters
 
 

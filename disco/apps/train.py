@@ -13,7 +13,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from disco.apps.compose import build
-from disco.apps.parts import build_adapter, build_data, build_many, build_module, build_weights
+from disco.apps.parts import HOW_TO_GET_A_BASE, build_adapter, build_data, build_many, build_module, build_weights
 from disco.apps.runs import Run, base_of
 from disco.core.files import save_tensors
 from disco.errors import DiscoError
@@ -61,6 +61,8 @@ def inherit(cfg: DictConfig) -> DictConfig:
     base = cfg.weights.get("run")
     if base is None:
         return cfg
+    if not Run(Path(base)).weights.is_file():
+        raise DiscoError(f"weights.run: there is no trained base at {base}", do=HOW_TO_GET_A_BASE)
     inherited = Run(Path(base)).config
     with open_dict(cfg):
         for group in ("model", "codec", "conditioner"):
