@@ -1,11 +1,11 @@
-"""Makes `import torchaudio` safe: without its native library beside a CPU build of torch, and where it is broken.
+"""Makes `import torchaudio` safe: beside a CPU build of torch, and where it is broken.
 
-torchaudio's wheel links CUDA libraries. Beside a CPU build of torch, loading them raises `OSError`, although
-torchaudio itself treats a missing library as fine, and what imports torchaudio on the way (peft, parts of
-transformers) breaks with it. Importing this module installs an import hook that
+torchaudio's wheel links CUDA libraries. Beside a CPU build of torch, loading them raises `OSError`,
+although torchaudio itself treats a missing library as fine, and what imports torchaudio on the way (peft,
+parts of transformers) breaks with it. Importing this module installs an import hook that
 
 * answers "not loaded" where torchaudio's loader of native libraries raises `OSError` on a CPU build, and
-* lets torchaudio and torchcodec count as absent, for packages that probe for them, where importing them fails.
+* lets torchaudio and torchcodec count as absent, for packages that probe for them, where their import fails.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class _LenientLoader(Loader):
         return self.loader.create_module(spec)
 
     def exec_module(self, module: ModuleType) -> None:
-        import torch  # noqa: PLC0415  torchaudio has imported it by now
+        import torch  # torchaudio has imported it by now
 
         self.loader.exec_module(module)
         if torch.version.cuda is None:

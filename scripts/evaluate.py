@@ -1,4 +1,4 @@
-"""Measure a run or a folder of audio: `python scripts/evaluate.py run=outputs/train/… metric=[notes,signal]`."""
+"""Measure a run or a folder of audio: `python scripts/evaluate.py run=outputs/train/…`."""
 
 from disco.apps.launch import launch
 

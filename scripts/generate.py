@@ -1,4 +1,4 @@
-"""Make music with a trained run: `python scripts/generate.py run=outputs/train/… prompt="a reel on the violin"`."""
+"""Make music with a trained run: `python scripts/generate.py run=outputs/train/… prompt="a reel"`."""
 
 from disco.apps.launch import launch
 

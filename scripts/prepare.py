@@ -1,4 +1,4 @@
-"""Make music ready for training: `python scripts/prepare.py prepare=folder source=~/songs target=data/mine`."""
+"""Ready music for training: `python scripts/prepare.py prepare=folder source=~/songs target=data/mine`."""
 
 from disco.apps.launch import launch
 

@@ -1,4 +1,4 @@
-"""What several tests share: composed configs, a small corpus, two threads."""
+"""What several tests share: composed configs, a corner of the corpus, one thread."""
 
 from __future__ import annotations
 
@@ -7,12 +7,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
-from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig
 
-from disco.apps.launch import CONF
+from tests.composing import composed_config
 
 Compose = Callable[..., DictConfig]
 
@@ -27,14 +25,14 @@ def composed(tmp_path: Path) -> Iterator[Compose]:
     """Compose an app's config as the command line would, into a folder of this test."""
 
     def make(app: str, *overrides: str) -> DictConfig:
-        GlobalHydra.instance().clear()
-        with initialize_config_dir(str(CONF), version_base="1.3"):
-            cfg = compose(app, [*overrides, f"run_dir={tmp_path / 'run'}"], return_hydra_config=True)
-        HydraConfig.instance().set_config(cfg)
-        with open_dict(cfg):
-            del cfg["hydra"]
-        OmegaConf.set_struct(cfg, True)
-        return cfg
+        return composed_config(app, list(overrides), tmp_path / "run")
 
     yield make
     GlobalHydra.instance().clear()
+
+
+@pytest.fixture(scope="session")
+def corner(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """The overrides that serve a minute and a half of the demo corpus, rendered once per session."""
+    folder = tmp_path_factory.mktemp("demo")
+    return [f"data.root={folder}", "data.hours=0.025", "data.max_seconds=9.0", "data.rate=16000"]

@@ -45,12 +45,15 @@ class LoRA:
         Raises:
             DiscoError: a site is unknown or matches nothing.
         """
-        from peft import LoraConfig, inject_adapter_in_model  # noqa: PLC0415  six seconds to import
+        from peft import LoraConfig, inject_adapter_in_model  # six seconds to import
 
         names = find_sites(module, self.sites)
         objective = {id(p) for p in module.objective.parameters()}
         config = LoraConfig(
-            r=self.rank, lora_alpha=self.alpha, lora_dropout=self.dropout, target_modules=names
+            r=self.rank,
+            lora_alpha=self.alpha,  # pyright: ignore[reportArgumentType]  peft divides it, whole or not
+            lora_dropout=self.dropout,
+            target_modules=names,
         )
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
@@ -61,7 +64,7 @@ class LoRA:
 
     def merge(self, module: GenerativeModule) -> None:
         """Fold the updates into the base weights; names are then those of the base again."""
-        from peft.tuners.tuners_utils import BaseTunerLayer  # noqa: PLC0415
+        from peft.tuners.tuners_utils import BaseTunerLayer
 
         for name, part in list(module.named_modules()):
             if isinstance(part, BaseTunerLayer):

@@ -77,9 +77,9 @@ def check_node(node: Mapping[Any, Any], path: str, injected: Collection[str] = (
             continue
         _check_value(value, _hint(target, parameters[key]), where, name)
     required = {n for n, p in parameters.items() if p.default is p.empty and p.kind is p.KEYWORD_ONLY}
-    if missing := sorted(required - set(node) - set(injected)):
-        if not node.get("_partial_"):
-            raise DiscoError(f"{path}: {name} needs {', '.join(missing)}", do=f"give {path}.{missing[0]}=…")
+    missing = sorted(required - set(node) - set(injected))
+    if missing and not node.get("_partial_"):
+        raise DiscoError(f"{path}: {name} needs {', '.join(missing)}", do=f"give {path}.{missing[0]}=…")
 
 
 def resolve(dotted: str, path: str) -> Callable[..., Any]:
@@ -126,7 +126,7 @@ def _check_value(value: Any, hint: Any, where: str, name: str) -> None:
     words = (
         typing.get_origin(hint) is not None and isinstance(value, str) and str not in typing.get_args(hint)
     )
-    if words and _is_sequence(hint) or not is_bearable(value, hint, conf=TOWER):
+    if (words and _is_sequence(hint)) or not is_bearable(value, hint, conf=TOWER):
         raise DiscoError(f"{where}={value!r}: {name} wants {phrase(hint)}")
 
 

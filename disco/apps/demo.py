@@ -70,9 +70,7 @@ STAGES = (
         "learn to turn sound into tokens and back",
         "model=autoencoder data.books=[ryan,bach]",
     ),
-    trains(
-        "musicgen", "learn to speak those tokens", "model=musicgen scale=tiny"
-    ),
+    trains("musicgen", "learn to speak those tokens", "model=musicgen scale=tiny"),
     trains(
         "lora",
         "adapt it to chorales, which it has never heard",

@@ -44,6 +44,10 @@ def _encode(codec: Codec, take: Take) -> Tensor:
 
 
 def _decode(codec: Codec, codes: Tensor, take: Take) -> Take:
-    wave = codec.decode(codes)[0].float().cpu().clamp(-1, 1)
+    wave = codec.decode(codes)[0].float().cpu()
     assert take.seconds is not None
-    return replace(take, clip=Clip(wave[:, : round(take.seconds * codec.rate)], codec.rate), notes=None)
+    return replace(
+        take,
+        clip=Clip(wave[:, : round(take.seconds * codec.rate)], codec.rate).within_full_scale(),
+        notes=None,
+    )

@@ -47,6 +47,6 @@ def wish(prompt: str | None, tags: DictConfig, tempo_bpm: float, metre: str, cou
     beats = 4.0 * int(upper) / int(lower)
     return Conditions(
         text=(prompt,) * count,
-        tags={str(name): (str(value),) * count for name, value in tags.items()},
+        tags={str(name): (str(value),) * count for name, value in tags.items() if value is not None},
         timing=torch.tensor([[tempo_bpm, beats, 0.0]] * count),
     )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
 from hydra.types import RunMode
 
 from disco.errors import DiscoError
@@ -40,8 +41,8 @@ def launch(app: str) -> None:
 
     try:
         hydra.main(version_base="1.3", config_path=str(CONF), config_name=app)(body)()
-    except hydra.errors.HydraException as error:
-        from disco.apps.slips import explain  # noqa: PLC0415  only after a slip
+    except HydraException as error:
+        from disco.apps.slips import explain  # only after a slip
 
         _refuse(explain(error, app, sys.argv[1:]))
 

@@ -36,7 +36,8 @@ class Leaderboard(Callback):
 
 def _row(hydra: Path) -> dict[str, Any]:
     run = hydra.parent
-    given = dict(line.split("=", 1) for line in OmegaConf.load(hydra / "overrides.yaml") if "=" in line)
+    lines = map(str, OmegaConf.load(hydra / "overrides.yaml"))
+    given = {name: value for name, separator, value in (line.partition("=") for line in lines) if separator}
     path = run / "run.json"
     facts = json.loads(path.read_text()) if path.is_file() else {}
     return {

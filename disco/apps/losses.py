@@ -12,6 +12,7 @@ import torch
 from disco.core.batch import Batch, CodeBatch, ScoreBatch
 from disco.core.module import GenerativeModule
 from disco.core.outputs import per_codebook
+from disco.errors import DiscoError
 from disco.nets.ngram import WittenBell
 
 if TYPE_CHECKING:
@@ -23,8 +24,14 @@ def language_losses(module: GenerativeModule, data: MusicData, split: str) -> di
 
     `loss` is the model's, `loss_shuffled` with captions and tags of other items, `loss_unigram` and
     `loss_ngram` Witten-Bell counts of the training split (bigram for codec tokens, trigram for scores).
+
+    Raises:
+        DiscoError: the split is one that was trained on.
     """
-    batches = list(data.val_dataloader() if split == "val" else data.test_dataloader())
+    loaders = {"val": data.val_dataloader, "test": data.test_dataloader}
+    if split not in loaders:
+        raise DiscoError(f"split={split}: a loss is told on held-out music", do="choose val or test")
+    batches = list(loaders[split]())
     values = {
         "loss": _mean_loss(module, batches),
         "loss_shuffled": _mean_loss(module, map(_shuffled, batches)),

@@ -38,7 +38,7 @@ def build_codec(cfg: DictConfig) -> Codec | None:
     """Build the codec; one that stands for a run gets that run's model."""
     if "run" not in cfg:
         return build(cfg, "codec")
-    from disco.apps.runs import Run, open_run  # noqa: PLC0415  a run's model may itself need a codec
+    from disco.apps.runs import Run, open_run  # a run's model may itself need a codec
 
     if not Run(Path(cfg.run)).weights.is_file():
         raise DiscoError(
@@ -52,7 +52,7 @@ def build_codec(cfg: DictConfig) -> Codec | None:
 
 def build_module(cfg: DictConfig, *, training: bool) -> GenerativeModule:
     """Build the model with its codec, conditioners, losses and optimiser."""
-    target = resolve(cfg.model._target_, "model")
+    target: Any = resolve(cfg.model._target_, "model")
     wanted = parameters_of(target)
     terms = build_many(cfg.get("loss"), "loss") if training else {}
     if training:
@@ -63,7 +63,7 @@ def build_module(cfg: DictConfig, *, training: bool) -> GenerativeModule:
         if extra["codec"] is None:
             raise DiscoError(
                 f"model={_stem(target)} needs a codec, and codec=none",
-                do="train one with `python train.py model=autoencoder` and give codec=run codec.run=<its folder>",
+                do="train one with `python train.py model=autoencoder`: codec=run codec.run=<its folder>",
             )
     if "conditioners" in wanted:
         extra["conditioners"] = build_many(cfg.get("conditioner"), "conditioner")

@@ -74,7 +74,7 @@ def open_run(folder: str | Path) -> GenerativeModule:
     Raises:
         DiscoError: not a run, not finished, or its base has changed since.
     """
-    from disco.apps.parts import build_adapter, build_module, build_weights  # noqa: PLC0415
+    from disco.apps.parts import build_adapter, build_module, build_weights
 
     run = Run(Path(folder))
     cfg = run.config

@@ -1,11 +1,10 @@
-"""A folder of takes: WAVs, scores where there are any, and `manifest.jsonl`; where generation and judging meet."""
+"""A folder of takes: WAVs, scores, and `manifest.jsonl`; where generation and judging meet."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from disco.audio.clip import Clip
 from disco.audio.io import read_clip, write_clip
@@ -13,10 +12,7 @@ from disco.core.metric import Take
 from disco.core.record import Record, read_manifest, write_manifest
 from disco.errors import DiscoError
 from disco.midi.render import render
-from disco.midi.score import note_table, read_score, write_score
-
-if TYPE_CHECKING:
-    import symusic
+from disco.midi.score import Score, note_table, read_score, write_score
 
 AUDIO = (".wav", ".flac", ".ogg", ".mp3")
 RENDER_RATE = 32000  # Hz
@@ -24,13 +20,16 @@ RENDER_RATE = 32000  # Hz
 
 def write_takes(
     folder: Path,
-    pieces: Sequence[Clip] | Sequence[symusic.Score],
+    pieces: Sequence[Clip] | Sequence[Score],
     *,
     name: str,
     captions: Sequence[str | None],
     tempos: Sequence[float | None],
 ) -> list[Record]:
-    """Write pieces, scores rendered as well as written, and their manifest; return its records."""
+    """Write pieces, scores rendered as well as written, and their manifest; return its records.
+
+    Samples beyond full scale are cut to it; `features["clipped"]` is their share.
+    """
     records = []
     for index, piece in enumerate(pieces):
         stem = f"{name}-{index:03d}"
@@ -46,9 +45,16 @@ def write_takes(
             write_score(folder / f"{stem}.mid", piece)
             record = replace(record, midi_path=f"{stem}.mid")
             piece = render(piece, rate=RENDER_RATE)
-        write_clip(folder / record.file_path, piece)
+        # A model may overshoot full scale: it is heard as any player would play it, and counted.
+        clipped = write_clip(folder / record.file_path, piece, allow_clipping=True)
         records.append(
-            replace(record, duration=piece.seconds, sample_rate=piece.rate, channels=len(piece.wave))
+            replace(
+                record,
+                duration=piece.seconds,
+                sample_rate=piece.rate,
+                channels=piece.channels,
+                features={"clipped": clipped / max(1, piece.wave.numel())},
+            )
         )
     write_manifest(folder / "manifest.jsonl", records)
     return records

@@ -12,8 +12,15 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from disco.apps.compose import build
-from disco.apps.parts import HOW_TO_GET_A_BASE, build_adapter, build_data, build_many, build_module, build_weights
+from disco.apps.compose import build, check
+from disco.apps.parts import (
+    HOW_TO_GET_A_BASE,
+    build_adapter,
+    build_data,
+    build_many,
+    build_module,
+    build_weights,
+)
 from disco.apps.runs import Run, base_of
 from disco.core.files import save_tensors
 from disco.errors import DiscoError
@@ -26,7 +33,7 @@ if TYPE_CHECKING:
 
 def main(cfg: DictConfig) -> float | None:
     """Train what the config says; return the validation loss, for sweeps."""
-    import lightning as L  # noqa: PLC0415  torch only once the config stands
+    import lightning as L  # torch only once the config stands
 
     _quiet()
     _refuse_local_ranks(cfg)
@@ -57,7 +64,7 @@ def _quiet() -> None:
 
 
 def inherit(cfg: DictConfig) -> DictConfig:
-    """Take model, codec and conditioners from the run whose weights are the start; the command line still wins."""
+    """Take model, codec and conditioners from the run that is the start; the command line still wins."""
     base = cfg.weights.get("run")
     if base is None:
         return cfg
@@ -77,10 +84,11 @@ def build_trainer(cfg: DictConfig, module: GenerativeModule) -> L.Trainer:
     """Build the trainer with loggers, callbacks and methods."""
     settings = OmegaConf.create(OmegaConf.to_container(cfg.trainer, resolve=True))
     assert isinstance(settings, DictConfig)
-    if settings.val_check_interval is None and settings.check_val_every_n_epoch is None:
-        settings.val_check_interval = max(1, settings.max_steps * settings.accumulate_grad_batches // 5)
     if settings.precision == "auto":
         settings.precision = _cpu_precision()
+    check(settings, "trainer")
+    if settings.val_check_interval is None and settings.check_val_every_n_epoch is None:
+        settings.val_check_interval = max(1, settings.max_steps * settings.accumulate_grad_batches // 5)
     if not module.automatic_optimization:
         settings.max_steps *= 2  # the trainer counts the critic's steps too
     callbacks = {**build_many(cfg.get("method"), "method"), **build_many(cfg.get("callbacks"), "callbacks")}
@@ -95,8 +103,8 @@ def build_trainer(cfg: DictConfig, module: GenerativeModule) -> L.Trainer:
 
 
 def _cpu_precision() -> str:
-    """Return bfloat16 autocast where the processor multiplies it natively: elsewhere it is ten times slower."""
-    import torch  # noqa: PLC0415
+    """Return bfloat16 autocast where the processor multiplies it natively; elsewhere it is far slower."""
+    import torch
 
     return "bf16-mixed" if torch.ops.mkldnn._is_mkldnn_bf16_supported() else "32-true"
 

@@ -49,3 +49,8 @@ class Clip:
             return self
         wave = resample(self.wave.detach().cpu().float().numpy(), self.rate, rate)
         return Clip(torch.from_numpy(wave).to(self.wave), rate)
+
+    def within_full_scale(self) -> "Clip":
+        """Turn a clip that peaks beyond full scale down as a whole, so that writing it cuts nothing."""
+        peak = float(self.wave.abs().max()) if self.wave.numel() else 0.0
+        return self if peak <= 1.0 else Clip(self.wave / peak, self.rate)

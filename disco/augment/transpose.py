@@ -24,7 +24,7 @@ class Transpose(ScoreAugment):
     def __call__(
         self, tokens: Int[Tensor, "s"], generator: torch.Generator, pitches: range
     ) -> Int[Tensor, "s"]:
-        """Return the tokens transposed; `pitches` are the ids that stand for pitches, semitone by semitone."""
+        """Return the tokens transposed; `pitches` are the ids of pitches, semitone by semitone."""
         here = (tokens >= pitches.start) & (tokens < pitches.stop)
         if not here.any() or self.max_semitones == 0:
             return tokens

@@ -36,7 +36,9 @@ class Checkpoint(L.Callback):
         """Take up the best value so far."""
         self.best = state_dict["best"]
 
-    def on_train_batch_end(self, trainer: L.Trainer, *arguments: Any) -> None:
+    def on_train_batch_end(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
         """Renew the last checkpoint now and then."""
         if trainer.global_step % self.every_n_steps == 0:
             self._save(trainer)

@@ -1,6 +1,7 @@
 """EnCodec as MusicGen uses it, with published or local weights."""
 
 import hashlib
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -24,10 +25,10 @@ class Encodec:
     """
 
     def __init__(self, *, path: str, bandwidth: PositiveFloat) -> None:
-        from transformers import EncodecModel  # noqa: PLC0415  two seconds
+        from transformers import EncodecModel  # two seconds
 
         try:
-            self.model = EncodecModel.from_pretrained(path).eval().requires_grad_(False)
+            self.model: Any = EncodecModel.from_pretrained(path).requires_grad_(requires_grad=False).eval()
         except (OSError, ValueError) as error:
             raise DiscoError(
                 f"codec.path={path}: no EnCodec weights there ({str(error).splitlines()[0]})",

@@ -37,7 +37,7 @@ class WaveTokens(Protocol):
         """Stop dropout and the like."""
         ...
 
-    def requires_grad_(self, requires_grad: bool = True) -> Any:
+    def requires_grad_(self, *, requires_grad: bool) -> Any:
         """Freeze or thaw the weights."""
         ...
 
@@ -58,7 +58,7 @@ class RunCodec:
     def __init__(self, *, run: str, batch_size: PositiveInt, autoencoder: WaveTokens) -> None:
         self.run = run
         self.batch_size = batch_size
-        self.autoencoder = autoencoder.eval().requires_grad_(False)
+        self.autoencoder = autoencoder.eval().requires_grad_(requires_grad=False)
         self.rate = autoencoder.rate
         self.channels = autoencoder.channels
         self.hop = autoencoder.hop

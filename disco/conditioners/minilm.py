@@ -45,11 +45,11 @@ class MiniLM:
     @staticmethod
     def _load(folder: Path) -> tuple[Any, Any]:
         verify(folder / "model.safetensors")
-        from transformers import BertModel, BertTokenizerFast
+        from transformers import AutoTokenizer, BertModel
 
-        tokenizer = BertTokenizerFast.from_pretrained(folder)
-        network = BertModel.from_pretrained(folder, use_safetensors=True, add_pooling_layer=False)
-        return tokenizer, network.eval().requires_grad_(False)
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+        network = BertModel.from_pretrained(folder, use_safetensors=True)
+        return tokenizer, network.eval().requires_grad_(requires_grad=False)
 
 
 def find_folder() -> Path:

@@ -34,5 +34,5 @@ class Tags(Conditioner):
         for name, table in self.embeddings.items():
             values = conditions.tags.get(name, (None,) * len(conditions))
             rows = [self.index[name].get(value, 0) if value is not None else 0 for value in values]
-            said.append(table(torch.tensor(rows, device=table.weight.device)))
+            said.append(table(torch.tensor(rows).to(next(table.parameters()).device)))
         return Context(cross=torch.stack(said, 1))

@@ -94,7 +94,7 @@ class Pretrained:
         try:
             config = AutoConfig.from_pretrained(self.name)
             kind = T5EncoderModel if config.model_type in ("t5", "mt5") else AutoModel
-            network = kind.from_pretrained(self.name).eval().requires_grad_(False)
+            network = kind.from_pretrained(self.name).eval().requires_grad_(requires_grad=False)
             tokenizer = AutoTokenizer.from_pretrained(self.name)
         except (OSError, ValueError) as error:
             raise DiscoError(

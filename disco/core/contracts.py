@@ -14,9 +14,8 @@ from torch import Tensor, nn
 from disco.core.batch import Conditions
 
 if TYPE_CHECKING:
-    import symusic
-
     from disco.core.module import GenerativeModule
+    from disco.midi.score import Score
 
 
 @runtime_checkable
@@ -56,11 +55,11 @@ class Tokenizer(Protocol):
     pitches: range
     fingerprint: str
 
-    def encode(self, score: symusic.Score) -> list[int]:
+    def encode(self, score: Score) -> list[int]:
         """Return the tokens of a score, without BOS and EOS."""
         ...
 
-    def decode(self, tokens: Sequence[int]) -> symusic.Score:
+    def decode(self, tokens: Sequence[int]) -> Score:
         """Return the score; tokens that make no sense where they stand are passed over."""
         ...
 

@@ -52,12 +52,18 @@ class MusicData(L.LightningDataModule, ABC):
     def collate(self, items: list[Any]) -> Any:
         """Join items into a batch of the type that the view stands for."""
 
-    def survey(self) -> Iterator[Any]:
-        """Yield the training split once, in order, unvaried and whole in every process."""
+    def survey(self, *, most: int | None = None) -> Iterator[Any]:
+        """Yield the training split once, in order, unvaried and whole in every process.
+
+        Args:
+            most: items at most, spread evenly over the split.
+        """
         data = self.dataset("survey")
-        for start in range(0, len(data), self.batch_size):  # type: ignore[arg-type]
-            stop = min(start + self.batch_size, len(data))  # type: ignore[arg-type]
-            yield self.collate([data[0, index] for index in range(start, stop)])
+        size = len(data)  # type: ignore[arg-type]
+        count = size if most is None else min(most, size)
+        items = [i * size // count for i in range(count)]
+        for start in range(0, count, self.batch_size):
+            yield self.collate([data[0, index] for index in items[start : start + self.batch_size]])
 
     def train_dataloader(self) -> DataLoader:
         """Return the training batches, shuffled anew each epoch."""

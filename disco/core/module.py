@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import lightning as L
 import torch
+from lightning.pytorch.core.optimizer import LightningOptimizer
 
 from disco.core.batch import Batch, Conditions
 from disco.core.contracts import Recipe, Sampler
@@ -18,9 +19,8 @@ from disco.core.views import View
 from disco.errors import DiscoError
 
 if TYPE_CHECKING:
-    import symusic
-
     from disco.audio.clip import Clip
+    from disco.midi.score import Score
 
 
 class GenerativeModule(L.LightningModule, ABC):
@@ -30,6 +30,7 @@ class GenerativeModule(L.LightningModule, ABC):
         accepts: batch types it understands.
         offers: slots of `Outputs` that it fills in.
         sites: site name ("query", …) to a regex over submodule names, for adapters.
+        survey_items: how many training items `prepare_fit` looks at; None for all.
         fresh: the weights are as initialised.
         adapted: an adapter froze the base; checkpoints then hold only what moves.
     """
@@ -37,6 +38,7 @@ class GenerativeModule(L.LightningModule, ABC):
     accepts: ClassVar[tuple[type, ...]]
     offers: ClassVar[frozenset[str]]
     sites: ClassVar[Mapping[str, str]]
+    survey_items: ClassVar[int | None] = None
 
     def __init__(self, *, terms: Mapping[str, Term], recipe: Recipe | None) -> None:
         super().__init__()
@@ -54,22 +56,23 @@ class GenerativeModule(L.LightningModule, ABC):
         """How this model wants to see the data."""
 
     @abstractmethod
-    def forward(self, batch: Batch) -> Outputs:
-        """Return the teacher-forced view of a batch; logs nothing."""
+    def forward(self, batch: Any) -> Outputs:
+        """Return the teacher-forced view of a batch of a type in `accepts`; logs nothing."""
 
     @abstractmethod
     def generate(
         self, conditions: Conditions, *, seconds: float, sampler: Sampler, seed: int
-    ) -> Sequence[Clip] | Sequence[symusic.Score]:
+    ) -> Sequence[Clip] | Sequence[Score]:
         """Make one piece per condition; item i depends on `seed` and i alone, not on its neighbours."""
 
-    def prepare_fit(self, batches: Iterable[Batch]) -> None:
+    def prepare_fit(self, batches: Iterable[Any]) -> None:
         """Look at the training data once before the first step of a model without weights (count priors)."""
 
     def on_fit_start(self) -> None:
         """Survey the data, unless the weights come from somewhere."""
         if self.fresh:
-            self.prepare_fit(self.trainer.datamodule.survey())
+            data = self.trainer.datamodule  # pyright: ignore[reportAttributeAccessIssue]  fit sets it
+            self.prepare_fit(data.survey(most=self.survey_items))
 
     # ------------------------------------------------------------------ steps
 
@@ -115,7 +118,7 @@ class GenerativeModule(L.LightningModule, ABC):
         """Clip by the recipe's norm; the trainer's own setting is not used."""
         self.clip(optimizer)
 
-    def clip(self, optimizer: torch.optim.Optimizer) -> None:
+    def clip(self, optimizer: torch.optim.Optimizer | LightningOptimizer) -> None:
         """Scale the gradients of one optimiser down to the recipe's norm.
 
         Raises:
@@ -159,7 +162,10 @@ class GenerativeModule(L.LightningModule, ABC):
         checkpoint["state_dict"] = self.moving_state()
 
     def load_state_dict(
-        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
+        self,
+        state_dict: Mapping[str, Any],
+        strict: bool = True,  # noqa: FBT001, FBT002  PyTorch's signature
+        assign: bool = False,  # noqa: FBT001, FBT002
     ) -> Any:
         """Load what is there and refuse a half load.
 

@@ -51,6 +51,8 @@ SLOTS = frozenset(item.name for item in fields(Outputs))
 
 def per_codebook(out: Outputs) -> Float[Tensor, "k"]:
     """Return the mean cross-entropy of each codebook in nats; 0 where a codebook has no valid step."""
-    assert out.logits is not None and out.targets is not None and out.mask is not None, "checked by needs"
+    assert out.logits is not None, "checked by needs"
+    assert out.targets is not None
+    assert out.mask is not None
     nats = F.cross_entropy(out.logits.float().movedim(-1, 1), out.targets, reduction="none")
     return (nats * out.mask).sum((0, 2)) / out.mask.sum((0, 2)).clamp(min=1)

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import torch
 import torch.distributed as dist
 from jaxtyping import Float
+from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor
+from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from disco.core.batch import Batch
 
@@ -39,11 +41,15 @@ def _share(count: int, device: torch.device) -> float:
 
 def adversarial_step(module: GenerativeModule, batch: Batch) -> tuple[Float[Tensor, ""], dict[str, Tensor]]:
     """Critics first, on a pass whose graph is cut, then the model; steps both optimisers itself."""
-    model_optimizer, critic_optimizer = module.optimizers()
+    optimizers = module.optimizers()
+    schedules = module.lr_schedulers()
+    assert isinstance(optimizers, list), "a model with critics has two optimisers"
+    assert isinstance(schedules, list), "and two schedules"
+    model_optimizer, critic_optimizer = optimizers
     out = module(batch)
 
     module.toggle_optimizer(critic_optimizer)
-    critic_loss = sum(critic.own_loss(out) for critic in module.objective.critics)
+    critic_loss = torch.stack([critic.own_loss(out) for critic in module.objective.critics]).sum()
     _descend(module, critic_optimizer, critic_loss)
     module.untoggle_optimizer(critic_optimizer)
 
@@ -51,12 +57,13 @@ def adversarial_step(module: GenerativeModule, batch: Batch) -> tuple[Float[Tens
     total, parts = module.objective(out, batch)
     _descend(module, model_optimizer, total)
     module.untoggle_optimizer(model_optimizer)
-    for schedule in module.lr_schedulers():
+    for schedule in schedules:
+        assert not isinstance(schedule, ReduceLROnPlateau), "recipes build schedules over steps"
         schedule.step()
     return total.detach(), {**parts, "critic": critic_loss.detach()}
 
 
-def _descend(module: GenerativeModule, optimizer, loss: Tensor) -> None:
+def _descend(module: GenerativeModule, optimizer: LightningOptimizer, loss: Tensor) -> None:
     optimizer.zero_grad()
     module.manual_backward(loss)
     module.clip(optimizer)

@@ -12,6 +12,8 @@ from disco.core.batch import Conditions
 from disco.core.contracts import seeded
 from disco.core.record import Record
 
+SHORTEST = 0.1  # seconds: less at the end of a record is not worth a crop
+
 
 @dataclass(frozen=True)
 class Crop:
@@ -26,25 +28,30 @@ class CropPlan:
     """The crops of one split.
 
     Training draws a new start each epoch, as a function of (seed, epoch, index) alone; otherwise
-    the crops lie end to end from the beginning and are the same each time.
+    the crops are the same each time and begin on the bar lines nearest to lying end to end.
 
     Args:
         seconds: length of a crop.
         draw: training.
+        whole: lie end to end exactly, up to the end of each record, wherever the bar lines are.
         most: keep at most this many fixed crops, spread evenly over the records.
     """
 
     def __init__(
-        self, records: Sequence[Record], *, seconds: float, seed: int, draw: bool, most: int | None = None
+        self,
+        records: Sequence[Record],
+        *,
+        seconds: float,
+        seed: int,
+        draw: bool,
+        whole: bool = False,
+        most: int | None = None,
     ) -> None:
         self.seconds = seconds
         self.seed = seed
         self.draw = draw
-        tiles = [
-            (record, tile)
-            for record in records
-            for tile in range(max(1, math.floor(record.duration / seconds + 0.25)))
-        ]
+        self.whole = whole
+        tiles = [(record, tile) for record in records for tile in range(self._count(record.duration))]
         if most is not None and len(tiles) > most:
             tiles = [tiles[i * len(tiles) // most] for i in range(most)]
         self.tiles = tiles
@@ -52,9 +59,17 @@ class CropPlan:
     def __len__(self) -> int:
         return len(self.tiles)
 
+    def _count(self, duration: float) -> int:
+        """Return the crops of a record: as many as it has room for, the last one to three quarters."""
+        if self.whole:
+            return max(1, math.ceil((duration - SHORTEST) / self.seconds))
+        return max(1, math.floor(duration / self.seconds + 0.25))
+
     def crop(self, epoch: int, index: int) -> Crop:
         """Return crop `index` of `epoch`."""
         record, tile = self.tiles[index]
+        if self.whole:
+            return Crop(record, tile * self.seconds, self.seconds)
         starts = bar_starts(record, self.seconds)
         if self.draw:
             pick = torch.randint(len(starts), (), generator=seeded(self.seed, epoch, index))

@@ -8,7 +8,7 @@ from disco.core.contracts import Augment
 from disco.core.ranges import NaturalInt, PositiveFloat, PositiveInt
 from disco.core.record import Record
 from disco.corpus.render import DEFAULT_FOUR_PART, DEFAULT_SOLO, build_demo
-from disco.data.manifest import ManifestData
+from disco.data.audio import ManifestData
 
 
 class DemoData(ManifestData):

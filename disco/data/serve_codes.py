@@ -59,7 +59,8 @@ class CodeCache:
 
     def _index(self) -> dict[str, tuple[int, int]]:
         path = self.folder / "index.json"
-        return json.loads(path.read_text())["clips"] if path.is_file() else {}
+        clips = json.loads(path.read_text())["clips"] if path.is_file() else {}
+        return {key: (start, length) for key, (start, length) in clips.items()}
 
     def _codes(self) -> np.ndarray:
         name = json.loads((self.folder / "index.json").read_text())["file"]

@@ -52,7 +52,10 @@ def _tokens(tokenizer: Tokenizer, root: Path, record: Record) -> np.ndarray:
 
 
 class ScoreRuns(Dataset):
-    """Cuts runs of `length` tokens; training draws where they begin."""
+    """Cuts runs of `length` tokens; training draws where they begin.
+
+    A last run of less than a quarter of the length is left out, unless the piece is wanted `whole`.
+    """
 
     def __init__(
         self,
@@ -62,6 +65,7 @@ class ScoreRuns(Dataset):
         *,
         seed: int,
         draw: bool,
+        whole: bool = False,
         most: int | None = None,
         augments: Sequence[ScoreAugment] = (),
     ) -> None:
@@ -70,11 +74,12 @@ class ScoreRuns(Dataset):
         self.seed = seed
         self.draw = draw
         self.augments = augments
+        spare = 0 if whole else view.length // 4
         starts = [
             (record, start)
             for record in records
             if record.id in tokens
-            for start in range(0, max(1, len(tokens[record.id]) - view.length // 4), view.length)
+            for start in range(0, max(1, len(tokens[record.id]) - spare), view.length)
         ]
         if most is not None and len(starts) > most:
             starts = [starts[i * len(starts) // most] for i in range(most)]

@@ -38,7 +38,8 @@ class Adversarial(Critic):
 
     def forward(self, out: Outputs, batch: Batch) -> Float[Tensor, ""]:
         """Return how far the made wave is from being taken for the original."""
-        assert out.wave is not None and out.reference is not None
+        assert out.wave is not None
+        assert out.reference is not None
         if int(self.steps) <= self.start:
             return out.wave.sum() * 0.0
         with torch.no_grad():
@@ -54,7 +55,8 @@ class Adversarial(Critic):
 
     def own_loss(self, out: Outputs) -> Float[Tensor, ""]:
         """Return the critic's hinge loss; called once per training step, which it counts."""
-        assert out.wave is not None and out.reference is not None
+        assert out.wave is not None
+        assert out.reference is not None
         self.steps += 1
         if int(self.steps) <= self.start:
             return torch.stack([p.sum() for p in self.critic.parameters()]).sum() * 0.0

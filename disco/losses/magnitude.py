@@ -10,7 +10,7 @@ from disco.core.batch import Batch
 from disco.core.outputs import Outputs
 from disco.core.ranges import NaturalFloat, PositiveInt
 from disco.core.term import Term
-from disco.losses.audio_rate import rate_of
+from disco.losses.sound import rate_of, sounding
 from disco.nets.spectral import log_level, mel_filters, relative_distance
 
 
@@ -45,9 +45,11 @@ class Magnitude(Term):
     def forward(self, out: Outputs, batch: Batch) -> Float[Tensor, ""]:
         """Return 0 for equal spectra."""
         made, wanted = out.magnitude, out.magnitude_reference
-        assert made is not None and wanted is not None
+        assert made is not None
+        assert wanted is not None
         with torch.autocast(made.device.type, enabled=False):
             filters = mel_filters(rate_of(batch), 2 * (made.shape[1] - 1), self.num_bands).to(made.device)
             bins = (log_level(made) - log_level(wanted)).abs().mean()
             bands = (log_level(filters @ made) - log_level(filters @ wanted)).abs().mean()
-            return self.bins * bins + self.bands * bands + self.relative * relative_distance(made, wanted)
+            levels = (self.bins * bins + self.bands * bands) / sounding(batch)
+            return levels + self.relative * relative_distance(made, wanted)

@@ -10,7 +10,7 @@ from disco.core.batch import Batch
 from disco.core.outputs import Outputs
 from disco.core.ranges import NaturalFloat, PositiveInt
 from disco.core.term import Term
-from disco.losses.audio_rate import rate_of
+from disco.losses.sound import rate_of, sounding
 from disco.nets.spectral import Stft, log_level, mel_filters
 
 
@@ -36,7 +36,8 @@ class Mel(Term):
 
     def forward(self, out: Outputs, batch: Batch) -> Float[Tensor, ""]:
         """Return 0 for equal waves."""
-        assert out.wave is not None and out.reference is not None
+        assert out.wave is not None
+        assert out.reference is not None
         made, wanted = out.wave.flatten(0, 1), out.reference.flatten(0, 1)
         rate = rate_of(batch)
         total = torch.zeros((), device=made.device)
@@ -46,4 +47,4 @@ class Mel(Term):
             with torch.autocast(made.device.type, enabled=False):
                 levels = [log_level(filters @ stft.magnitude(wave)) for wave in (made, wanted)]
             total = total + (levels[0] - levels[1]).abs().mean()
-        return total / len(self.stfts)
+        return total / len(self.stfts) / sounding(batch)

@@ -10,6 +10,7 @@ from disco.core.batch import Batch
 from disco.core.outputs import Outputs
 from disco.core.ranges import NaturalFloat, PositiveInt
 from disco.core.term import Term
+from disco.losses.sound import sounding
 from disco.nets.spectral import Stft, log_level, relative_distance
 
 
@@ -35,12 +36,14 @@ class MultiStft(Term):
 
     def forward(self, out: Outputs, batch: Batch) -> Float[Tensor, ""]:
         """Return 0 for equal waves."""
-        assert out.wave is not None and out.reference is not None
+        assert out.wave is not None
+        assert out.reference is not None
         made, wanted = out.wave.flatten(0, 1), out.reference.flatten(0, 1)
         total = torch.zeros((), device=made.device)
         for stft in self.stfts:
             assert isinstance(stft, Stft)
             mine, theirs = stft.magnitude(made), stft.magnitude(wanted)
             total = total + self.relative * relative_distance(mine, theirs)
-            total = total + self.level * (log_level(mine) - log_level(theirs)).abs().mean()
+            apart = (log_level(mine) - log_level(theirs)).abs().mean() / sounding(batch)
+            total = total + self.level * apart
         return total / len(self.stfts)

@@ -10,6 +10,7 @@ from disco.core.batch import Batch
 from disco.core.outputs import Outputs
 from disco.core.ranges import NaturalFloat
 from disco.core.term import Term
+from disco.losses.sound import sounding
 
 
 class Waveform(Term):
@@ -22,5 +23,6 @@ class Waveform(Term):
 
     def forward(self, out: Outputs, batch: Batch) -> Float[Tensor, ""]:
         """Return 0 for equal waves."""
-        assert out.wave is not None and out.reference is not None
-        return F.l1_loss(out.wave.float(), out.reference.float())
+        assert out.wave is not None
+        assert out.reference is not None
+        return F.l1_loss(out.wave.float(), out.reference.float()) / sounding(batch)

@@ -1,11 +1,12 @@
-"""Scores as REMI tokens: bar, metre, position, pitch, duration (Huang and Yang 2020, 2002.00212), by miditok."""
+"""Scores as REMI tokens: bar, metre, position, pitch, duration (Huang & Yang 2020, 2002.00212)."""
 
 import hashlib
 import json
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
-from symusic import Note, Tempo, TimeSignature, Track
+from symusic.core import NoteTick, TempoTick, TimeSignatureTick, TrackTick
 from symusic.core import ScoreTick as Score
 
 from disco.errors import DiscoError
@@ -19,8 +20,9 @@ class Remi:
     """Tokens of a melody or of several voices in one stream; instruments, loudness and tempo are left out.
 
     A short first bar (a pickup, written as a metre of its own) is filled up with rests at its beginning,
-    so that every bar line stands right; so such a score comes back later by that rest. Times are kept to `positions_per_beat`, durations up to 24 beats (a beat is what the
-    metre's lower number says, but never longer than a quarter), pitches within the piano's 88 keys.
+    so that every bar line stands right; so such a score comes back later by that rest. Times are kept to
+    `positions_per_beat` (a beat is what the metre's lower number says, but never longer than a quarter),
+    durations up to 24 beats, pitches within the piano's 88 keys.
 
     Attributes:
         vocabulary: number of tokens; pad, bos, eos: three of them, never part of `encode`'s answer.
@@ -46,7 +48,7 @@ class Remi:
                 time_signature_range=METRES,
             )
         )
-        words: dict[str, int] = self._remi.vocab
+        words: Any = self._remi.vocab
         self.vocabulary = len(words)
         self.pad, self.bos, self.eos = (words[f"{name}_None"] for name in ("PAD", "BOS", "EOS"))
         self.fingerprint = hashlib.sha256(json.dumps(words, sort_keys=True).encode()).hexdigest()[:16]
@@ -69,11 +71,11 @@ class Remi:
         """
         single = _one_track(score)
         _check_metres(single)
-        sequence = self._remi.encode(single)
+        sequence: Any = self._remi.encode(single)
         return [int(token) for token in (sequence[0].ids if sequence else [])]
 
     def decode(self, tokens: Sequence[int]) -> Score:
-        """Return the score at the default tempo; tokens that make no sense where they stand are passed over."""
+        """Return the score at the default tempo; tokens that make no sense are passed over."""
         kept = [int(token) for token in tokens if token not in (self.pad, self.bos, self.eos)]
         if not kept:
             return Score(TICKS_PER_QUARTER)
@@ -114,14 +116,14 @@ def _one_track(score: Score) -> Score:
     lead = _missing_ticks(metres, score.ticks_per_quarter)
     if lead:
         metres = [(0, *metres[1][1:]), *((time + lead, *metre) for time, *metre in metres[2:])]
-    track = Track("", 0, False)
+    track = TrackTick("", 0, is_drum=False)
     for row in order:
         time, *rest = (int(joined[name][row]) for name in ("time", "duration", "pitch", "velocity"))
-        track.notes.append(Note(time + lead, *rest))
+        track.notes.append(NoteTick(time + lead, *rest))
     single = Score(score.ticks_per_quarter)
-    single.tempos.append(Tempo(0, qpm=DEFAULT_TEMPO_BPM))
+    single.tempos.append(TempoTick(0, qpm=DEFAULT_TEMPO_BPM))
     for metre in metres:
-        single.time_signatures.append(TimeSignature(*metre))
+        single.time_signatures.append(TimeSignatureTick(*metre))
     single.tracks.append(track)
     return single
 

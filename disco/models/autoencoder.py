@@ -1,6 +1,6 @@
 """The neural codec: sound to a few tokens per frame and back."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import ClassVar, Never
 
 import torch
@@ -18,6 +18,7 @@ from disco.core.term import Term, check_needs
 from disco.core.views import AudioView
 from disco.errors import DiscoError
 from disco.nets.decoded import Decoder
+from disco.nets.principal import PrincipalStart
 from disco.nets.quantizer import ResidualQuantizer, code_counts, perplexity, summed_over_processes
 
 
@@ -30,6 +31,7 @@ class Autoencoder(GenerativeModule):
         encoder: wave and counting frames to one latent per frame.
         quantizer: latents to tokens.
         decoder: latents to waves or magnitudes.
+        start: sets all three from the training data before the first step; None leaves them random.
 
     Raises:
         DiscoError: a loss reads what this decoder does not make.
@@ -40,6 +42,7 @@ class Autoencoder(GenerativeModule):
         {"wave", "reference", "magnitude", "magnitude_reference", "commitment", "codes"}
     )
     sites: ClassVar[Mapping[str, str]] = {}
+    survey_items: ClassVar[int | None] = 1000
     usage: Tensor
 
     def __init__(
@@ -52,6 +55,7 @@ class Autoencoder(GenerativeModule):
         encoder: nn.Module,
         quantizer: ResidualQuantizer,
         decoder: Decoder,
+        start: PrincipalStart | None,
         terms: Mapping[str, Term],
         recipe: Recipe | None,
     ) -> None:
@@ -65,6 +69,7 @@ class Autoencoder(GenerativeModule):
         self.encoder = encoder
         self.quantizer = quantizer
         self.decoder = decoder
+        self.start = start
         used = torch.zeros(quantizer.num_codebooks, quantizer.cardinality)
         self.register_buffer("usage", used, persistent=False)
 
@@ -101,6 +106,11 @@ class Autoencoder(GenerativeModule):
             codes=quantized.codes,
         )
 
+    def prepare_fit(self, batches: Iterable[AudioBatch]) -> None:
+        """Start from what the training data sounds like, where a start was asked for."""
+        if self.start is not None:
+            self.start(self.encoder, self.quantizer, self.decoder, (batch.wave for batch in batches))
+
     def encode(self, wave: Float[Tensor, "b c t"]) -> Int[Tensor, "b k f"]:
         """Return `ceil(t / hop)` frames of tokens."""
         valid = torch.full((len(wave),), wave.shape[-1], device=wave.device)
@@ -125,7 +135,7 @@ class Autoencoder(GenerativeModule):
         )
         made = self.decode(self.encode(wave[None].to(self.device)))
         self.train(trained)
-        return Clip(made[0, :, : wave.shape[-1]].float().cpu(), self.rate)
+        return Clip(made[0, :, : wave.shape[-1]].float().cpu(), self.rate).within_full_scale()
 
     def generate(self, conditions: Conditions, *, seconds: float, sampler: Sampler, seed: int) -> Never:
         """Refuse: a codec invents nothing.

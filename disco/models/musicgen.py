@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
 from typing import ClassVar
 
 import torch
@@ -41,7 +42,7 @@ class MusicGen(GenerativeModule):
     offers: ClassVar[frozenset[str]] = frozenset({"logits", "targets", "mask", "hidden"})
     sites: ClassVar[Mapping[str, str]] = SITES
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  sizes, parts and what is injected
         self,
         *,
         width: PositiveInt,
@@ -123,7 +124,8 @@ class MusicGen(GenerativeModule):
         hidden = self.decoder(x, context.cross, context.cross_mask)
         logits = self._by_frame(self.head(hidden), layout)
         if self.prior is not None:
-            logits = logits + self.prior(*contexts_of(codes, self.special))
+            counted = codes if self.training else None
+            logits = logits + self.prior(*contexts_of(codes, self.special), counted)
         return Outputs(logits=logits, targets=codes, mask=mask, hidden=hidden)
 
     def measures(self, out: Outputs) -> dict[str, Tensor]:
@@ -152,7 +154,8 @@ class MusicGen(GenerativeModule):
             self.train(training)
         samples = round(seconds * self.codec.rate)
         # One by one: a codec may let the items of a batch touch (padding, random phases).
-        return [Clip(self.codec.decode(one[None])[0, :, :samples].cpu(), self.codec.rate) for one in codes]
+        waves = (self.codec.decode(one[None])[0, :, :samples].float().cpu() for one in codes)
+        return [Clip(wave, self.codec.rate).within_full_scale() for wave in waves]
 
     def _play(self, conditions: Conditions, frames: int, sampler: Sampler, seed: int) -> Int[Tensor, "b k f"]:
         """Draw the tokens step by step."""
@@ -199,7 +202,7 @@ class MusicGen(GenerativeModule):
 
     def _build_prior(self) -> TokenPrior:
         order = self._layout(1).step[:, 0].tolist()
-        known = [False, *(coarser < finer for coarser, finer in zip(order, order[1:], strict=False))]
+        known = [False, *(coarser < finer for coarser, finer in pairwise(order))]
         return TokenPrior(num_codebooks=self.num_codebooks, cardinality=self.special, coarser_known=known)
 
     def _layout(self, frames: int) -> Layout:

@@ -39,7 +39,7 @@ class Symbolic(GenerativeModule):
     offers: ClassVar[frozenset[str]] = frozenset({"logits", "targets", "mask", "hidden"})
     sites: ClassVar[Mapping[str, str]] = SITES
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  sizes, parts and what is injected
         self,
         *,
         width: PositiveInt,

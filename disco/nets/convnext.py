@@ -1,7 +1,7 @@
 """A codec body that works on short-time spectra: cheap enough for a CPU.
 
 ConvNeXt blocks (Liu et al. 2022) at the codec's frame rate, as in Vocos (Siuzdak 2023): nothing in the
-network runs at the rate of the samples. A decoder ends in a head: `WaveHead` speaks magnitude and
+network runs at the rate of the samples. Beside the blocks runs one linear map, where `principal.py` can start. A decoder ends in a head: `WaveHead` speaks magnitude and
 phase, `MagnitudeHead` magnitudes alone, whose phase Griffin-Lim finds.
 """
 
@@ -13,10 +13,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from disco.nets.decoded import Decoded, Decoder
-from disco.nets.spectral import Stft, griffin_lim, log_level
+from disco.nets.spectral import FLOOR, Stft, griffin_lim, log_level
 
-_START = -7.0  # log magnitude of an untrained head: between silence and music
-_LOUDEST = 2.0  # log magnitude that a head cannot pass; a full-scale sine has 0
+LEVEL_SCALE = 0.2  # brings levels of 0 to 9 to what a network likes to read
+_START = -7.0  # log magnitude of an untrained wave head: between silence and music
+_LOUDEST = 2.0  # log magnitude that a wave head cannot pass; a full-scale sine has 0
+_LOUDEST_LEVEL = 9.0  # the same for a magnitude head, above its floor
 
 
 class ConvNextBlock(nn.Module):
@@ -113,9 +115,9 @@ class MagnitudeHead(nn.Module):
         return rows.unflatten(0, (-1, self.channels))
 
     def magnitude(self, x: Float[Tensor, "b o f"]) -> Float[Tensor, "rows bins f"]:
-        """Read the network's output as logarithms, shifted so that it starts out soft."""
-        rows = x.float().unflatten(1, (self.channels, -1)).flatten(0, 1)
-        return (rows + _START).clamp_max(_LOUDEST).exp()
+        """Read the network's output as levels above the floor, as `log_level` counts them."""
+        rows = x.float().unflatten(1, (self.channels, -1)).flatten(0, 1) / LEVEL_SCALE
+        return FLOOR * torch.expm1(F.softplus(rows, beta=4.0).clamp_max(_LOUDEST_LEVEL))
 
 
 class WaveHead(nn.Module):
@@ -173,16 +175,21 @@ class SpectralEncoder(nn.Module):
         super().__init__()
         self.stfts = nn.ModuleList(Stft(size=size, hop=hop) for size in windows)
         inputs = channels * sum(size // 2 + 1 for size in windows)
+        self.skip = nn.Linear(inputs, latent)
         self.body = ConvNext(
             inputs=inputs, outputs=latent, width=width, depth=depth, kernel=kernel, expansion=expansion
         )
 
     def forward(self, wave: Float[Tensor, "b c t"], counts: Bool[Tensor, "b f"]) -> Float[Tensor, "b d f"]:
         """Return one latent per frame."""
+        features = self.features(wave)
+        return self.skip(features.mT).mT + self.body(features, counts)
+
+    def features(self, wave: Float[Tensor, "b c t"]) -> Float[Tensor, "b i f"]:
+        """Return the scaled levels of all channels and windows, about 0 to 2."""
         rows = wave.flatten(0, 1)
         heard = [log_level(stft.magnitude(rows)) for stft in self.stfts if isinstance(stft, Stft)]
-        features = torch.cat(heard, 1).unflatten(0, wave.shape[:2]).flatten(1, 2)
-        return self.body(features * 0.2, counts)  # about 0 to 2
+        return torch.cat(heard, 1).unflatten(0, wave.shape[:2]).flatten(1, 2) * LEVEL_SCALE
 
 
 class SpectralDecoder(Decoder):
@@ -206,6 +213,7 @@ class SpectralDecoder(Decoder):
         super().__init__()
         self.head = head
         self.offers = head.offers
+        self.skip = nn.Linear(latent, head.inputs)
         self.body = ConvNext(
             inputs=latent, outputs=head.inputs, width=width, depth=depth, kernel=kernel, expansion=expansion
         )
@@ -214,9 +222,12 @@ class SpectralDecoder(Decoder):
         self, latent: Float[Tensor, "b d f"], counts: Bool[Tensor, "b f"], wave: Float[Tensor, "b c t"]
     ) -> Decoded:
         """Return the head's own view of the sound beside the original's."""
-        return self.head(self.body(latent, counts), counts, wave)
+        return self.head(self._spoken(latent, counts), counts, wave)
 
     def synthesise(self, latent: Float[Tensor, "b d f"]) -> Float[Tensor, "b c t"]:
         """Return the sound."""
         counts = torch.ones(len(latent), latent.shape[-1], dtype=torch.bool, device=latent.device)
-        return self.head.synthesise(self.body(latent, counts))
+        return self.head.synthesise(self._spoken(latent, counts))
+
+    def _spoken(self, latent: Float[Tensor, "b d f"], counts: Bool[Tensor, "b f"]) -> Float[Tensor, "b o f"]:
+        return self.skip(latent.mT).mT + self.body(latent, counts)

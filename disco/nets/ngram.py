@@ -45,7 +45,7 @@ class WittenBell:
 
     def _checked(self, sequence: Int[np.ndarray, "s"]) -> Int[np.ndarray, "s"]:
         sequence = np.asarray(sequence, dtype=np.int64)
-        if len(sequence) and not (0 <= sequence.min() and sequence.max() < self.vocabulary):
+        if len(sequence) and not (sequence.min() >= 0 and sequence.max() < self.vocabulary):
             raise ValueError(f"tokens must lie in 0..{self.vocabulary - 1}, got up to {sequence.max()}")
         return sequence
 

@@ -5,28 +5,43 @@ next coarser codebook of the same frame. A small model needs minutes to learn th
 takes seconds and leaves the model what counting cannot see.
 """
 
+import itertools
 from collections.abc import Iterable, Sequence
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from disco.nets.ngram import log_transitions, transition_counts
+from disco.nets.ngram import log_transitions
 
-MIXES = torch.linspace(0, 1, 11)  # shares of the coarser codebook that are tried
+TRIED = tuple(itertools.product((0.6, 0.8, 1.0), (0.2, 0.4, 0.6, 0.8)))  # weights of both tables
+LEFT_OUT = 8  # sequences that choose among them
+MOST_LESS = 6
 
 
 class TokenPrior(nn.Module):
-    """Witten-Bell log-probabilities of each token after the frame before and after the coarser codebook.
+    """Witten-Bell tables of each token after the frame before and after the coarser codebook.
 
-    Codebook 0 is foretold by its last frame alone; each other codebook by a mixture of both, whose share is
-    the best on tokens left out of the counts. All of it lives in buffers, so that checkpoints carry it.
-    Index `cardinality` of a table is "nothing before".
+    The prior is log-linear: log P(token | frame before), plus a weight times what the coarser codebook
+    changes, log P(token | coarser) - log P(token). Weights per codebook are those that foretell best the
+    tokens left out of a first count. Everything lives in buffers, so that checkpoints carry it. Index
+    `cardinality` of a table is "nothing before".
+
+    Tables know the tokens they were counted from too well, and a network trained on top of that would
+    learn to leave everything to them. So training asks with `counted`: a token that came then weighs as if
+    it had been seen some times less (itself and its repeats within the piece), as many times as make
+    counted tokens as surprising as left-out ones.
 
     Args:
         coarser_known: for each codebook, whether the next coarser one of the same frame comes before it;
-            where it does not, only the frame before counts.
+            where it does not, the plain table of the frame before is all there is.
     """
+
+    after_frame: Tensor
+    coarser_gain: Tensor
+    after_frame_less: Tensor
+    coarser_gain_less: Tensor
+    weights: Tensor
 
     def __init__(self, *, num_codebooks: int, cardinality: int, coarser_known: Sequence[bool]) -> None:
         super().__init__()
@@ -34,52 +49,112 @@ class TokenPrior(nn.Module):
         self.coarser_known = tuple(coarser_known)
         shape = (num_codebooks, cardinality + 1, cardinality)
         self.register_buffer("after_frame", torch.zeros(shape, dtype=torch.float16))
-        self.register_buffer("after_coarser", torch.zeros(shape, dtype=torch.float16))
-        self.register_buffer("share", torch.zeros(num_codebooks))
+        self.register_buffer("coarser_gain", torch.zeros(shape, dtype=torch.float16))
+        self.register_buffer("after_frame_less", torch.zeros(shape, dtype=torch.float16))
+        self.register_buffer("coarser_gain_less", torch.zeros(shape, dtype=torch.float16))
+        self.register_buffer("weights", torch.tensor([[1.0, 0.0]]).repeat(num_codebooks, 1))
 
     def forward(
-        self, before: Int[Tensor, "b k s"], coarser: Int[Tensor, "b k s"]
+        self,
+        before: Int[Tensor, "b k s"],
+        coarser: Int[Tensor, "b k s"],
+        counted: Int[Tensor, "b k s"] | None = None,
     ) -> Float[Tensor, "b k s v"]:
-        """Return log-probabilities, given the frame before and the coarser codebook of the same frame."""
+        """Return logits, given the frame before and the coarser codebook of the same frame.
+
+        `counted` are the tokens that came, if they are among those that were counted.
+        """
+        logits = self._weigh(self.after_frame, self.coarser_gain, before, coarser)
+        if counted is None:
+            return logits
         codebook = torch.arange(before.shape[1], device=before.device)[:, None]
-        return _mix(self.after_frame[codebook, before], self.after_coarser[codebook, coarser], self.share)
+        less = self.weights[:, 0, None] * self.after_frame_less[codebook, before, counted].float()
+        less = less + self.weights[:, 1, None] * self.coarser_gain_less[codebook, coarser, counted].float()
+        return logits.scatter(-1, counted[..., None], less[..., None])
 
     @torch.no_grad()
     def count(self, codes: Iterable[Int[Tensor, "k _"]]) -> None:
-        """Fill the tables from whole sequences; every tenth one chooses the shares before it is counted too."""
+        """Fill the tables from whole sequences; the first of them choose the weights before they count too.
+
+        The first, not some in between: neighbours are often cut from one piece, which flatters the tables.
+        """
         counts = torch.zeros(2, *self.after_frame.shape, dtype=torch.float64)
         left_out = []
         for index, one in enumerate(codes):
-            if index % 10 == 9:
+            if index < LEFT_OUT:
                 left_out.append(one.cpu())
             else:
                 self._add(counts, one.cpu())
         if left_out:
-            self._tabulate(counts)
-            self._choose_shares(left_out)
-        for one in left_out:
-            self._add(counts, one)
-        self._tabulate(counts)
+            self._tabulate(counts, less=0)
+            surprise = self._choose_weights(left_out)
+            for one in left_out:
+                self._add(counts, one)
+            self._tabulate(counts, less=self._choose_less(counts, left_out, surprise))
+
+    def _weigh(
+        self, frame: Tensor, gain: Tensor, before: Tensor, coarser: Tensor
+    ) -> Float[Tensor, "b k s v"]:
+        codebook = torch.arange(before.shape[1], device=before.device)[:, None]
+        first = self.weights[:, 0, None, None] * frame[codebook, before].float()
+        if not self.weights[:, 1].any():
+            return first
+        return first + self.weights[:, 1, None, None] * gain[codebook, coarser].float()
 
     def _add(self, counts: Float[Tensor, "2 k c v"], codes: Int[Tensor, "k f"]) -> None:
+        ones = torch.ones(codes.shape, dtype=counts.dtype)
+        codebook = torch.arange(len(codes))[:, None].expand_as(codes)
         for table, contexts in zip(counts, contexts_of(codes[None], self.cardinality), strict=True):
-            for codebook, (context, token) in enumerate(zip(contexts[0], codes, strict=True)):
-                table[codebook] += transition_counts(context, token, self.cardinality + 1, self.cardinality)
+            table.index_put_((codebook, contexts[0], codes), ones, accumulate=True)
 
-    def _tabulate(self, counts: Float[Tensor, "2 k c v"]) -> None:
-        for buffer, table in zip((self.after_frame, self.after_coarser), counts, strict=True):
-            buffer.copy_(torch.stack([log_transitions(one) for one in table]))
+    def _tabulate(self, counts: Float[Tensor, "2 k c v"], *, less: int) -> None:
+        plain = torch.stack([log_transitions(table.sum(0, keepdim=True)) for table in counts[0]])
+        frame, coarser = (torch.stack([log_transitions(one) for one in table]) for table in counts)
+        self.after_frame.copy_(frame)
+        self.coarser_gain.copy_(coarser - plain)
+        frame, coarser = (_seen_less(table, plain, less) for table in counts)
+        self.after_frame_less.copy_(frame)
+        self.coarser_gain_less.copy_(coarser - plain)
 
-    def _choose_shares(self, left_out: list[Int[Tensor, "k _"]]) -> None:
-        nats = torch.zeros(len(MIXES), len(self.share))
-        place = self.after_frame.device
-        for codes in left_out:
-            before, coarser = (context.to(place) for context in contexts_of(codes[None], self.cardinality))
-            for index, share in enumerate(MIXES):
-                self.share.fill_(share)
-                seen = self(before, coarser).gather(-1, codes.to(place)[None, ..., None])
-                nats[index] -= seen.sum((0, 2, 3)).cpu()
-        self.share.copy_(MIXES[nats.argmin(0)] * torch.tensor(self.coarser_known))
+    def _choose_weights(self, left_out: list[Int[Tensor, "k _"]]) -> float:
+        """Set the weights that foretell best; return how surprising the tokens then are, summed."""
+        nats = torch.zeros(len(TRIED), len(self.weights))
+        kept = torch.tensor([1.0, 0.0])
+        known = torch.tensor(self.coarser_known)[:, None]
+        for index, weights in enumerate(TRIED):
+            self.weights.copy_(torch.where(known, torch.tensor(weights), kept))
+            nats[index] = torch.stack([self._surprise(codes) for codes in left_out]).sum(0)
+        best = nats.argmin(0)
+        self.weights.copy_(torch.where(known, torch.tensor(TRIED)[best], kept))
+        return float(nats.gather(0, best[None]).sum())
+
+    def _choose_less(
+        self, counts: Float[Tensor, "2 k c v"], once_left_out: list[Int[Tensor, "k _"]], surprise: float
+    ) -> int:
+        """Find how many times less makes tokens as surprising as they were before they were counted."""
+        gaps = []
+        for less in range(MOST_LESS + 1):
+            self._tabulate(counts, less=less)
+            again = sum(float(self._surprise(codes, counted=True).sum()) for codes in once_left_out)
+            gaps.append(abs(again - surprise))
+        return gaps.index(min(gaps))
+
+    def _surprise(self, codes: Int[Tensor, "k f"], *, counted: bool = False) -> Float[Tensor, "k"]:
+        codes = codes.to(self.weights.device)[None]
+        logits = self(*contexts_of(codes, self.cardinality), counted=codes if counted else None)
+        return (logits.logsumexp(-1) - logits.gather(-1, codes[..., None])[..., 0]).sum((0, 2)).cpu()
+
+
+def _seen_less(
+    counts: Float[Tensor, "k c v"], plain: Float[Tensor, "k 1 v"], less: int
+) -> Float[Tensor, "k c v"]:
+    """Return the Witten-Bell log-probability of each token, had it come `less` times less."""
+    total = counts.sum(-1, keepdim=True)
+    kinds = (counts > 0).sum(-1, keepdim=True)
+    left = (counts - less).clamp(min=0)
+    kinds_left = (kinds - ((counts > 0) & (left == 0)).int()).clamp(min=1)
+    seen = (left + kinds_left * plain.exp()) / (total + kinds).clamp(min=1)
+    return torch.where(total > 0, seen.log(), plain)
 
 
 def contexts_of(
@@ -89,13 +164,3 @@ def contexts_of(
     before = torch.nn.functional.pad(codes[..., :-1], (1, 0), value=nothing)
     coarser = torch.nn.functional.pad(codes[:, :-1], (0, 0, 1, 0), value=nothing)
     return before, coarser
-
-
-def _mix(
-    first: Float[Tensor, "b k s v"], second: Float[Tensor, "b k s v"], share: Float[Tensor, "k"]
-) -> Float[Tensor, "b k s v"]:
-    """Return the log of (1 - share) · exp(first) + share · exp(second)."""
-    if not share.any():
-        return first.float()
-    part = share[:, None, None]
-    return torch.logaddexp(first.float() + (1 - part).log(), second.float() + part.log())

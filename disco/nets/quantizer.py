@@ -16,7 +16,9 @@ from torch.nn import functional as F
 
 PADDING = -1  # the token of a frame that does not count
 _KMEANS_ROUNDS = 10
+_REFILL_EVERY = 20  # steps; a moved entry needs some to show whether it is used
 _LAPLACE = 1e-5
+_LEVEL_SHARE = 0.1  # of the newest step in the running mean and scale
 
 
 @dataclass(frozen=True)
@@ -96,8 +98,7 @@ class ResidualQuantizer(nn.Module):
         decay: of the averages that entries follow; 0.99 forgets in about 100 steps.
         restarts: training steps at which the codebooks start anew from k-means.
         pool: vectors per process that k-means sees, those of the latest steps.
-        refill_every: steps between two looks for dead entries; 0 never looks.
-        dead_below: an entry is dead when chosen by less than this share of its fair part.
+        dead_below: an entry chosen by less than this share of its fair part is moved; 0 moves none.
         dropout: share of training items that hear only the first few codebooks.
         seed: of k-means, refills and dropout.
     """
@@ -116,7 +117,6 @@ class ResidualQuantizer(nn.Module):
         decay: float,
         restarts: Sequence[int],
         pool: int,
-        refill_every: int,
         dead_below: float,
         dropout: float,
         seed: int,
@@ -127,7 +127,6 @@ class ResidualQuantizer(nn.Module):
         self.decay = decay
         self.restarts = frozenset(restarts)
         self.pool = pool
-        self.refill_every = refill_every
         self.dead_below = dead_below
         self.dropout = dropout
         self.seed = seed
@@ -137,7 +136,7 @@ class ResidualQuantizer(nn.Module):
             Codebook(cardinality=cardinality, dim=code_dim) for _ in range(num_codebooks)
         )
         self.register_buffer("mean", torch.zeros(code_dim))
-        self.register_buffer("spread", torch.ones(code_dim))
+        self.register_buffer("spread", torch.ones(()))
         self.register_buffer("step", torch.zeros((), dtype=torch.long))
         self._recent: list[Tensor] = []
 
@@ -153,7 +152,7 @@ class ResidualQuantizer(nn.Module):
                 self._restart(vectors.detach())
             picks = self._picks(vectors.detach(), train=self.training)
             chosen = torch.stack(
-                [book.entries[pick] for book, pick in zip(self.codebooks, picks, strict=True)]
+                [book.entries[pick] for book, pick in zip(self._books(), picks, strict=True)]
             )
             heard = self._heard(counts) if self.training else torch.ones_like(chosen[..., 0])
             quantized = (chosen * heard[..., None]).sum(0)
@@ -177,7 +176,7 @@ class ResidualQuantizer(nn.Module):
 
     def decode(self, codes: Int[Tensor, "b k f"]) -> Float[Tensor, "b d f"]:
         """Return the latent that the tokens name; fewer codebooks give a coarser one."""
-        books = zip(self.codebooks, codes.unbind(1), strict=False)
+        books = zip(self._books(), codes.unbind(1), strict=False)
         return self.widen(torch.stack([book.entries[code] for book, code in books]).sum(0).mT)
 
     @property
@@ -188,20 +187,19 @@ class ResidualQuantizer(nn.Module):
         """Take off the common mean and scale, so that codebooks lose no encoder that drifts as a whole."""
         if not self.training:
             return (vectors - self.mean) / self.spread
+        count = _shared(vectors.new_tensor(len(vectors)))
+        centred = vectors - _shared(vectors.sum(0)) / count
+        spread = (_shared(centred.square().sum()) / (count * vectors.shape[1])).clamp_min(1e-10).sqrt()
         with torch.no_grad():
-            sums = torch.stack([torch.ones_like(vectors), vectors, vectors.square()]).sum(1)
-            count, total, squares = summed_over_processes(sums)
-            mean = total / count
-            spread = (squares / count - mean.square()).clamp_min(1e-8).sqrt()
-            share = max(1 - self.decay, 1 / (int(self.step) + 1))
-            self.mean.lerp_(mean, share)
+            share = max(_LEVEL_SHARE, 1 / (int(self.step) + 1))
+            self.mean.lerp_((vectors - centred)[0], share)
             self.spread.lerp_(spread, share)
-        return (vectors - mean) / spread
+        return centred / spread
 
     def _picks(self, vectors: Float[Tensor, "n d"], *, train: bool) -> Int[Tensor, "k n"]:
         """Choose entries codebook after codebook, moving them on the way in training."""
         moves = train and not self._listens_first
-        looks = moves and self.refill_every > 0 and int(self.step) % self.refill_every == 0
+        looks = moves and int(self.step) % _REFILL_EVERY == 0
         picks, rest = [], vectors
         for place, book in enumerate(self._books()):
             pick = book.nearest(rest)
@@ -263,6 +261,12 @@ def summed_over_processes(values: Float[Tensor, "*any"]) -> Float[Tensor, "*any"
     if dist.is_available() and dist.is_initialized():
         dist.all_reduce(values)
     return values
+
+
+def _shared(values: Float[Tensor, "*any"]) -> Float[Tensor, "*any"]:
+    """Add up over all processes; the gradient flows to one's own part."""
+    own = values.detach()
+    return values + (summed_over_processes(own.clone()) - own)
 
 
 def _from_first_process(values: Float[Tensor, "*any"]) -> Float[Tensor, "*any"]:

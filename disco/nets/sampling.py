@@ -10,7 +10,7 @@ from torch import Tensor
 def guide(
     conditional: Float[Tensor, "*n v"], unconditional: Float[Tensor, "*n v"], coefficient: float
 ) -> Float[Tensor, "*n v"]:
-    """Move away from what would be played unasked; 1 is conditional, 0 unconditional (Ho and Salimans 2022)."""
+    """Move away from what would be played unasked; 1 is conditional, 0 unconditional (Ho & Salimans 2022)."""
     return unconditional + coefficient * (conditional - unconditional)
 
 
@@ -41,9 +41,8 @@ def draw(
 ) -> Int[Tensor, "b k"]:
     """Draw one token per item and codebook; item i depends on `generators[i]` alone.
 
-    Args:
-        generators: one per item, on the CPU, so that every device draws the same noise.
-        temperature: 0 takes the best token and uses no noise.
+    Generators live on the CPU, so that every device draws the same noise; `temperature` 0 takes the best
+    token and uses none.
     """
     if temperature == 0:
         return logits.argmax(-1)

@@ -12,7 +12,7 @@ from jaxtyping import Complex, Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-FLOOR = 1e-4  # -80 dB below a full-scale sine: what a listener no longer hears beside the music
+FLOOR = 1e-3  # -60 dB below a full-scale sine: beneath it a codec's bits and a loss's weight are wasted
 
 
 class Stft(nn.Module):
@@ -70,7 +70,7 @@ class Stft(nn.Module):
 
 
 @cache
-@torch.inference_mode(False)  # a tensor first made in validation must serve training too
+@torch.inference_mode(mode=False)  # a tensor first made in validation must serve training too
 def mel_filters(rate: int, size: int, num_bands: int) -> Float[Tensor, "bands bins"]:
     """Triangular bands on the mel scale (Slaney), each summing to 1, so that levels stay levels.
 
@@ -89,7 +89,7 @@ def mel_filters(rate: int, size: int, num_bands: int) -> Float[Tensor, "bands bi
 
 
 def log_level(magnitude: Float[Tensor, "*any"]) -> Float[Tensor, "*any"]:
-    """Natural logarithm above the floor; 0 for silence, about 9.2 for a full-scale sine."""
+    """Natural logarithm above the floor; 0 for silence, about 6.9 for a full-scale sine."""
     return torch.log1p(magnitude / FLOOR)
 
 

@@ -4,6 +4,7 @@ Letters: `b` batch, `s` steps, `n` vectors attended to, `h` heads, `e` width of 
 """
 
 import math
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -135,51 +136,56 @@ class Layer(nn.Module):
         self.ffn_out = nn.Linear(4 * width, width, bias=bias)
         self.drop = nn.Dropout(dropout)
 
-    def hear_itself(
-        self,
-        x: Tensor,
-        rotation: Rotation | None,
-        past: Bool[Tensor, "s n"] | None,
-        cache: Cache | None,
-        index: int,
+    def forward(self, x: Float[Tensor, "b s d"], hearing: "Hearing", index: int) -> Float[Tensor, "b s d"]:
+        """Return the steps after this layer, the `index`-th of its stack."""
+        x = x + self.drop(self._hear_itself(self.attention_norm(x), hearing, index))
+        if self.cross_attention is not None and self.cross_norm is not None and hearing.context is not None:
+            x = x + self.drop(_hear_context(self.cross_attention, self.cross_norm(x), hearing, index))
+        return x + self.drop(self.ffn_out(F.gelu(self.ffn_in(self.ffn_norm(x)))))
+
+    def _hear_itself(
+        self, x: Float[Tensor, "b s d"], hearing: "Hearing", index: int
     ) -> Float[Tensor, "b s d"]:
-        """Attend to the steps so far; `past` is needed where the cache is not empty and steps are several."""
-        own = self.attention
-        x = self.attention_norm(x)
+        own, cache = self.attention, hearing.cache
         query, key, value = own.split(own.query(x)), own.split(own.key(x)), own.split(own.value(x))
-        if rotation is not None:
-            query, key = turn(query, rotation), turn(key, rotation)
+        if hearing.rotation is not None:
+            query, key = turn(query, hearing.rotation), turn(key, hearing.rotation)
         alone = cache is None or cache.length == 0
         if cache is not None:
             key, value = cache.extend(index, key, value)
-        return own.attend(query, key, value, past, causal=alone and query.shape[2] > 1)
+        return own.attend(query, key, value, hearing.past, causal=alone and query.shape[2] > 1)
 
-    def hear_context(
-        self,
-        x: Tensor,
-        context: Float[Tensor, "b n d"],
-        mask: Bool[Tensor, "b 1 1 n"],
-        heard: Bool[Tensor, "b 1 1"],
-        cache: Cache | None,
-        index: int,
-    ) -> Float[Tensor, "b s d"]:
-        """Attend to the context; an item that has none adds exactly nothing."""
-        other = self.cross_attention
-        assert other is not None and self.cross_norm is not None, (
-            "Decoder checks that it was built with cross"
-        )
-        if cache is not None and index in cache.cross:
-            key, value = cache.cross[index]
-        else:
-            key, value = other.split(other.key(context)), other.split(other.value(context))
-            if cache is not None:
-                cache.cross[index] = (key, value)
-        query = other.split(other.query(self.cross_norm(x)))
-        return other.attend(query, key, value, mask, causal=False) * heard
 
-    def feed(self, x: Float[Tensor, "b s d"]) -> Float[Tensor, "b s d"]:
-        """Think about each step by itself."""
-        return self.ffn_out(F.gelu(self.ffn_in(self.ffn_norm(x))))
+@dataclass(frozen=True)
+class Hearing:
+    """What the layers of one pass may hear.
+
+    Attributes:
+        rotation: of queries and keys; past: which steps each new one hears, where that is not plainly causal;
+        context: what is attended to, where `mask` is true; told: false for items that have nothing there.
+    """
+
+    rotation: Rotation | None
+    past: Bool[Tensor, "s n"] | None
+    context: Float[Tensor, "b m d"] | None
+    mask: Bool[Tensor, "b 1 1 m"] | None
+    told: Bool[Tensor, "b 1 1"] | None
+    cache: Cache | None
+
+
+def _hear_context(
+    other: Attention, x: Float[Tensor, "b s d"], hearing: Hearing, index: int
+) -> Float[Tensor, "b s d"]:
+    """Attend to the context; an item that has none gets exactly nothing."""
+    cache = hearing.cache
+    assert hearing.told is not None, "a context comes with both of its masks"
+    if cache is not None and index in cache.cross:
+        key, value = cache.cross[index]
+    else:
+        key, value = other.split(other.key(hearing.context)), other.split(other.value(hearing.context))
+        if cache is not None:
+            cache.cross[index] = (key, value)
+    return other.attend(other.split(other.query(x)), key, value, hearing.mask, causal=False) * hearing.told
 
 
 class Decoder(nn.Module):
@@ -222,8 +228,7 @@ class Decoder(nn.Module):
     ) -> Float[Tensor, "b s d"]:
         """Return the last hidden states; with a cache, `x` holds only the steps that follow it.
 
-        Args:
-            context_mask: true where the context counts; everything counts without it.
+        The context counts where `context_mask` is true, everywhere without it.
 
         Raises:
             ValueError: a context for a stack without cross-attention, or a full cache.
@@ -234,22 +239,19 @@ class Decoder(nn.Module):
         steps = torch.arange(start, start + x.shape[1], device=x.device)
         if (added := self.positions.added(steps, x.shape[2])) is not None:
             x = x + added.to(x.dtype)
-        rotation = self.positions.rotation(steps, self.head_width)
-        past = None
+        past = mask = told = None
         if start and x.shape[1] > 1:
             past = torch.arange(start + x.shape[1], device=x.device) <= steps[:, None]
-        if context is not None and context_mask is None:
-            context_mask = torch.ones(context.shape[:2], dtype=torch.bool, device=x.device)
-        if context_mask is not None:
-            heard = context_mask.any(-1)[:, None, None]
+        if context is not None:
+            counts = x.new_ones(context.shape[:2], dtype=torch.bool) if context_mask is None else context_mask
+            told = counts.any(-1)[:, None, None]
             # A softmax over nothing is NaN: let such items look everywhere and multiply the answer by 0.
-            mask = context_mask[:, None, None] | ~heard[:, None]
+            mask = counts[:, None, None] | ~told[:, None]
+        rotation = self.positions.rotation(steps, self.head_width)
+        hearing = Hearing(rotation, past, context, mask, told, cache)
         x = self.drop(x)
         for index, layer in enumerate(self.layers):
-            x = x + self.drop(layer.hear_itself(x, rotation, past, cache, index))
-            if context is not None:
-                x = x + self.drop(layer.hear_context(x, context, mask, heard, cache, index))
-            x = x + self.drop(layer.feed(x))
+            x = layer(x, hearing, index)
         if cache is not None:
             cache.length += x.shape[1]
         return self.out_norm(x)

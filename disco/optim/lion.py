@@ -29,6 +29,6 @@ class Lion(OptimRecipe):
 
     def optimizer(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
         """Return `lion_pytorch.Lion`."""
-        from lion_pytorch import Lion as LionOptimizer  # noqa: PLC0415  imported where it is used
+        from lion_pytorch import Lion as LionOptimizer  # imported where it is used
 
         return LionOptimizer(groups, lr=self.lr, betas=self.betas)

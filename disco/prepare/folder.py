@@ -18,7 +18,8 @@ SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".mp3"})
 class Folder:
     """Reads every WAV, FLAC, OGG and MP3 below `source` and writes the guide's layout below `target`.
 
-    An album (a folder) is never on two sides of a split. Files that cannot be read are left out and counted, with their reasons, in `refused.txt`.
+    An album (a folder) is never on two sides of a split. Files that cannot be read are left out and
+    named, with their reasons, in `refused.txt`.
 
     Args:
         source: where the music is.

@@ -5,11 +5,11 @@ import math
 from dataclasses import replace
 
 import pytest
-from toy_models import ToyAudio, fit
 
 from disco.callbacks.history import History
 from disco.errors import DiscoError
 from disco.report.history import read_lines
+from tests.callbacks.toy_models import ToyAudio, fit
 
 
 def rows(folder):

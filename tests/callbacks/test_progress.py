@@ -6,11 +6,11 @@ import sys
 
 import pytest
 import torch
-from toy_models import ToyAudio, batches, fit
 
 from disco.callbacks import progress
 from disco.callbacks.progress import Progress, amount_of, duration
 from disco.core.batch import CodeBatch, Conditions, ScoreBatch
+from tests.callbacks.toy_models import ToyAudio, batches, fit
 
 
 class Screen(io.StringIO):

@@ -7,11 +7,11 @@ import soundfile
 import torch
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from toy_models import RATE, ToyAudio, ToyCodec, ToyScore, fit
 
 from disco.audio.io import read_clip
 from disco.callbacks.samples import Samples
 from disco.core.contracts import Sampler
+from tests.callbacks.toy_models import RATE, ToyAudio, ToyCodec, ToyScore, fit
 
 
 def samples(**changes):

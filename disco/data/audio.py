@@ -80,6 +80,7 @@ class ManifestData(MusicData):
             seconds=seconds,
             seed=self.seed,
             draw=split == "train",
+            whole=split == "survey",
             most=self._most(split),
         )
 
@@ -114,6 +115,7 @@ class ManifestData(MusicData):
             self.view,
             seed=self.seed,
             draw=training,
+            whole=split == "survey",
             most=self._most(split),
             augments=[a for a in self.augments.values() if isinstance(a, ScoreAugment)] if training else [],
         )
