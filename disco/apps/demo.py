@@ -68,7 +68,7 @@ STAGES = (
     trains(
         "codec",
         "learn to turn sound into tokens and back",
-        "model=autoencoder data.books=[ryan,bach]",
+        "model=autoencoder data.books=[ryan,bach] trainer.max_steps=1000 optim.lr=1e-3",
     ),
     trains("musicgen", "learn to speak those tokens", "model=musicgen scale=tiny"),
     trains(
@@ -106,12 +106,11 @@ def main() -> None:
             write_text(stage.done, "")
         walls[stage.name] = round(walls.get(stage.name, 0.0) + time.monotonic() - started, 1)
         write_text(OUT / "walls.json", json.dumps(walls, indent=1))
-    from disco.apps.demo_report import write_report  # noqa: PLC0415  matplotlib, at the end
+    from disco.apps.demo_report import write_report
 
     page = write_report(OUT, STAGES, walls)
-    console.rule(
-        f"[bold]done: {sum(walls.values()) / 60:.1f} minutes of work, {(time.monotonic() - begun) / 60:.1f} now"
-    )
+    work, now = sum(walls.values()) / 60, (time.monotonic() - begun) / 60
+    console.rule(f"[bold]done: {work:.1f} minutes of work, {now:.1f} of them now")
     console.print(f"listen and look: {page.resolve()}")
     for tune in sorted((OUT / "first-tune").glob("*.wav")):
         console.print(f"a written tune:  {tune}")

@@ -1,8 +1,9 @@
 """A codec body that works on short-time spectra: cheap enough for a CPU.
 
 ConvNeXt blocks (Liu et al. 2022) at the codec's frame rate, as in Vocos (Siuzdak 2023): nothing in the
-network runs at the rate of the samples. Beside the blocks runs one linear map, where `principal.py` can start. A decoder ends in a head: `WaveHead` speaks magnitude and
-phase, `MagnitudeHead` magnitudes alone, whose phase Griffin-Lim finds.
+network runs at the rate of the samples. Beside the blocks runs one linear map, where `principal.py` can
+start. A decoder ends in a head: `WaveHead` speaks magnitude and phase, `MagnitudeHead` magnitudes
+alone, whose phase Griffin-Lim finds.
 """
 
 from typing import ClassVar

@@ -31,19 +31,20 @@ class PrincipalStart:
     @torch.no_grad()
     def __call__(
         self,
-        encoder: SpectralEncoder,
+        encoder: nn.Module,
         quantizer: ResidualQuantizer,
-        decoder: SpectralDecoder,
+        decoder: nn.Module,
         waves: Iterable[Float[Tensor, "b c t"]],
     ) -> None:
         """Set the weights from what the waves sound like.
 
         Raises:
-            ValueError: the decoder has no magnitude head with the encoder's window, or latent and
+            ValueError: encoder and decoder do not hear and speak the same magnitudes, or latent and
                 codes have different widths.
         """
-        head = decoder.head
-        if not isinstance(head, MagnitudeHead) or encoder.skip.in_features != head.inputs:
+        if not isinstance(encoder, SpectralEncoder) or not isinstance(decoder, SpectralDecoder):
+            raise ValueError("a principal start needs a body that works on spectra")
+        if not isinstance(decoder.head, MagnitudeHead) or encoder.skip.in_features != decoder.head.inputs:
             raise ValueError("a principal start needs a magnitude head with the encoder's one window")
         latent = encoder.skip.out_features
         if quantizer.narrow.weight.shape[:2] != (latent, latent):
@@ -56,10 +57,11 @@ class PrincipalStart:
         _linear(decoder.skip, basis * spread, mean)
         for part in (quantizer.narrow, quantizer.widen):
             part.weight.copy_(torch.eye(latent)[..., None])
-            nn.init.zeros_(part.bias)
-        for body in (encoder.body, decoder.body):
-            nn.init.zeros_(body.leave.weight)
-            nn.init.zeros_(body.leave.bias)
+        for silent in (encoder.body.leave, decoder.body.leave):
+            nn.init.zeros_(silent.weight)
+        for layer in (quantizer.narrow, quantizer.widen, encoder.body.leave, decoder.body.leave):
+            assert layer.bias is not None
+            nn.init.zeros_(layer.bias)
 
     def _listen(
         self, encoder: SpectralEncoder, waves: Iterable[Float[Tensor, "b c t"]]

@@ -33,11 +33,12 @@ SMALL = [
     "data.batch_size=2",
     "data.val_items=2",
 ]
-SMALL_CODEC = ["model.quantizer.cardinality=16", "model.quantizer.code_dim=8", "model.quantizer.restarts=[2]"]
+SMALL_CODEC = ["model.quantizer.cardinality=16", "model.quantizer.restarts=[2]"]
 # What a family needs besides, to be small; a new family is enrolled without standing here.
 BESIDES = {
     "autoencoder": [
         *SMALL_CODEC,
+        "model.encoder.latent=16",
         "model.encoder.width=32",
         "model.decoder.width=32",
         "model.decoder.head.steps=2",
