@@ -57,7 +57,7 @@ STAGES = (
         f"scripts/prepare.py prepare=demo hydra.run.dir={OUT}/corpus",
         "corpus/done",
     ),
-    trains("symbolic", "learn to write tunes", "model=symbolic scale=tiny"),
+    trains("symbolic", "learn to write tunes", "model=symbolic scale=tiny trainer.max_steps=150"),
     Stage(
         "first-tune",
         "the first music to hear",
@@ -70,11 +70,11 @@ STAGES = (
         "learn to turn sound into tokens and back",
         "model=autoencoder data.books=[ryan,bach] trainer.max_steps=1000 optim.lr=1e-3",
     ),
-    trains("musicgen", "learn to speak those tokens", "model=musicgen scale=tiny"),
+    trains("musicgen", "learn to speak those tokens", "model=musicgen scale=tiny trainer.max_steps=280"),
     trains(
         "lora",
         "adapt it to chorales, which it has never heard",
-        "model=musicgen adapter=lora data.books=[bach]",
+        "model=musicgen adapter=lora adapter.sites=[query,key,value,out,ffn_in,ffn_out,head] data.books=[bach] trainer.max_steps=60 optim.lr=3e-3",
     ),
     judges("symbolic", "measure the tunes", "symbolic"),
     judges("codec", "measure the codec", "codec metric=[onset_f1,signal] seconds=10"),

@@ -58,7 +58,7 @@ def tiny(head: str = "magnitude", *, terms=None, channels: int = 1) -> Generativ
         terms = {head: usual[head](), "commitment": Commitment(weight=1.0)}
     return Autoencoder(
         rate=RATE, channels=channels, hop=HOP, seconds=0.5, encoder=encoder, quantizer=quantizer,
-        decoder=decoder, terms=terms, recipe=Adam(),
+        decoder=decoder, start=None, terms=terms, recipe=Adam(),
     )  # fmt: skip
 
 
