@@ -74,7 +74,8 @@ STAGES = (
     trains(
         "lora",
         "adapt it to chorales, which it has never heard",
-        "model=musicgen adapter=lora adapter.sites=[query,key,value,out,ffn_in,ffn_out,head] data.books=[bach] trainer.max_steps=60 optim.lr=3e-3",
+        "model=musicgen adapter=lora data.books=[bach] trainer.max_steps=60 optim.lr=3e-3 "
+        "adapter.sites=[query,key,value,out,ffn_in,ffn_out,head]",
     ),
     judges("symbolic", "measure the tunes", "symbolic"),
     judges("codec", "measure the codec", "codec metric=[onset_f1,signal] seconds=10"),
