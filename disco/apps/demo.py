@@ -95,7 +95,7 @@ def main() -> None:
         if stage.done.is_file():
             console.print("done before")
             continue
-        console.print(f"$ python {stage.command}", highlight=False, soft_wrap=True, style="cyan")
+        console.print(f"$ python {stage.command}", markup=False, soft_wrap=True, style="cyan")
         started = time.monotonic()
         done = subprocess.run(
             [sys.executable, *stage.words], check=False, env={**os.environ, "PYTHONUNBUFFERED": "1"}

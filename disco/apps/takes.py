@@ -44,7 +44,7 @@ def write_takes(
         if not isinstance(piece, Clip):
             write_score(folder / f"{stem}.mid", piece)
             record = replace(record, midi_path=f"{stem}.mid")
-            piece = render(piece, rate=RENDER_RATE)
+            piece = render(piece, rate=RENDER_RATE, tail=0.0)
         # A model may overshoot full scale: it is heard as any player would play it, and counted.
         clipped = write_clip(folder / record.file_path, piece, allow_clipping=True)
         records.append(
