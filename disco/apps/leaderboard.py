@@ -25,13 +25,16 @@ class Leaderboard(Callback):
         if not rows:
             return
         write_text(sweep / "leaderboard.json", json.dumps(rows, indent=1))
-        names = list(dict.fromkeys(name for row in rows for name in row["overrides"]))
+        names = sorted({name for row in rows for name in row["overrides"]})
+        names = [name for name in names if len({row["overrides"].get(name) for row in rows}) > 1]
         shown = Table("run", *names, "val/loss", "moving", "seconds")
         for row in rows:
             loss = f"{row['val/loss']:.4f}" if math.isfinite(row["val/loss"]) else "failed"
             given = (str(row["overrides"].get(name, "")) for name in names)
-            shown.add_row(row["run"], *given, loss, str(row["moving"]), str(row["seconds"]))
-        Console().print(shown)
+            shown.add_row(Path(row["run"]).name, *given, loss, str(row["moving"]), str(row["seconds"]))
+        console = Console()
+        console.print(shown)
+        console.print(f"the runs are in {sweep}")
 
 
 def _row(hydra: Path) -> dict[str, Any]:

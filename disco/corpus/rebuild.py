@@ -196,8 +196,8 @@ def _title(printed: str) -> tuple[str, str]:
 
 
 def _bach(folder: Path) -> Iterator[Piece | LeftOutError]:
-    from music21 import converter
-    from music21.corpus.chorales import ChoraleListRKBWV
+    from music21 import converter  # pyright: ignore[reportMissingImports]  an extra
+    from music21.corpus.chorales import ChoraleListRKBWV  # pyright: ignore[reportMissingImports]  an extra
 
     titles = {str(entry["bwv"]): entry["title"] for entry in ChoraleListRKBWV().byRiemenschneider.values()}
     for path in sorted(folder.glob("*")):
@@ -218,7 +218,7 @@ def _chorale(piece_id: str, title: str, stream: Any) -> Piece:
     Raises:
         LeftOutError: the reason.
     """
-    from music21.repeat import ExpanderException
+    from music21.repeat import ExpanderException  # pyright: ignore[reportMissingImports]  an extra
 
     if tuple(part.partName for part in stream.parts) != _VOICES:
         raise LeftOutError("more or other parts than soprano, alto, tenor and bass")
