@@ -68,7 +68,7 @@ STAGES = (
     trains(
         "codec",
         "learn to turn sound into tokens and back",
-        "model=autoencoder data.books=[ryan,bach] trainer.max_steps=1000 optim.lr=1e-3",
+        "model=autoencoder data.books=[ryan,bach] trainer.max_steps=200 optim.lr=1e-5",
     ),
     trains("musicgen", "learn to speak those tokens", "model=musicgen scale=tiny trainer.max_steps=280"),
     trains(

@@ -14,12 +14,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from disco.nets.decoded import Decoded, Decoder
-from disco.nets.spectral import FLOOR, Stft, griffin_lim, log_level
+from disco.nets.spectral import Stft, griffin_lim, log_level
 
+LEVEL_FLOOR = 1e-2  # -40 dB: below it principal components spend themselves on what no note needs
 LEVEL_SCALE = 0.2  # brings levels of 0 to 9 to what a network likes to read
 _START = -7.0  # log magnitude of an untrained wave head: between silence and music
 _LOUDEST = 2.0  # log magnitude that a wave head cannot pass; a full-scale sine has 0
-_LOUDEST_LEVEL = 9.0  # the same for a magnitude head, above its floor
+_LOUDEST_LEVEL = 7.0  # the same for a magnitude head, above its floor
 
 
 class ConvNextBlock(nn.Module):
@@ -118,7 +119,7 @@ class MagnitudeHead(nn.Module):
     def magnitude(self, x: Float[Tensor, "b o f"]) -> Float[Tensor, "rows bins f"]:
         """Read the network's output as levels above the floor, as `log_level` counts them."""
         rows = x.float().unflatten(1, (self.channels, -1)).flatten(0, 1) / LEVEL_SCALE
-        return FLOOR * torch.expm1(F.softplus(rows, beta=4.0).clamp_max(_LOUDEST_LEVEL))
+        return LEVEL_FLOOR * torch.expm1(F.softplus(rows, beta=4.0).clamp_max(_LOUDEST_LEVEL))
 
 
 class WaveHead(nn.Module):
@@ -189,7 +190,9 @@ class SpectralEncoder(nn.Module):
     def features(self, wave: Float[Tensor, "b c t"]) -> Float[Tensor, "b i f"]:
         """Return the scaled levels of all channels and windows, about 0 to 2."""
         rows = wave.flatten(0, 1)
-        heard = [log_level(stft.magnitude(rows)) for stft in self.stfts if isinstance(stft, Stft)]
+        heard = [
+            log_level(stft.magnitude(rows), LEVEL_FLOOR) for stft in self.stfts if isinstance(stft, Stft)
+        ]
         return torch.cat(heard, 1).unflatten(0, wave.shape[:2]).flatten(1, 2) * LEVEL_SCALE
 
 
@@ -218,6 +221,10 @@ class SpectralDecoder(Decoder):
         self.body = ConvNext(
             inputs=latent, outputs=head.inputs, width=width, depth=depth, kernel=kernel, expansion=expansion
         )
+        nn.init.zeros_(self.skip.weight)  # untrained, it speaks softly: levels near the floor
+        nn.init.zeros_(self.skip.bias)
+        with torch.no_grad():
+            self.body.leave.weight *= 0.1
 
     def forward(
         self, latent: Float[Tensor, "b d f"], counts: Bool[Tensor, "b f"], wave: Float[Tensor, "b c t"]

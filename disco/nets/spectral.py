@@ -88,9 +88,9 @@ def mel_filters(rate: int, size: int, num_bands: int) -> Float[Tensor, "bands bi
     return (triangles / triangles.sum(1, keepdim=True)).float()
 
 
-def log_level(magnitude: Float[Tensor, "*any"]) -> Float[Tensor, "*any"]:
-    """Natural logarithm above the floor; 0 for silence, about 6.9 for a full-scale sine."""
-    return torch.log1p(magnitude / FLOOR)
+def log_level(magnitude: Float[Tensor, "*any"], floor: float = FLOOR) -> Float[Tensor, "*any"]:
+    """Natural logarithm above the floor; 0 for silence, about 6.9 for a full-scale sine over -60 dB."""
+    return torch.log1p(magnitude / floor)
 
 
 def phase_guess(magnitude: Float[Tensor, "b bins f"], stft: Stft) -> Float[Tensor, "b bins f"]:
