@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
+from disco.core.files import write_text
 from disco.errors import DiscoError
 
 Split = Literal["train", "val", "test"]
@@ -71,9 +72,5 @@ def _parse(path: Path) -> Iterator[Record]:
 
 def write_manifest(path: Path, records: Iterable[Record]) -> None:
     """Write one record per line; the file appears whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.draft")
-    draft.write_text(
-        "".join(json.dumps(asdict(record), ensure_ascii=False) + "\n" for record in records), encoding="utf-8"
-    )
-    draft.replace(path)
+    lines = (json.dumps(asdict(record), ensure_ascii=False) + "\n" for record in records)
+    write_text(path, "".join(lines))
