@@ -19,6 +19,8 @@ class LoRA:
         rank: inner width of the update.
         alpha: its scale is alpha / rank.
         dropout: on the update's input while training.
+        recount: what the base counted from its data (a token prior) is counted again on the new data and
+            saved with the updates.
         seed: of the random half of the update.
     """
 
@@ -31,12 +33,14 @@ class LoRA:
         rank: PositiveInt,
         alpha: PositiveFloat,
         dropout: Share,
+        recount: bool,
         seed: NaturalInt,
     ) -> None:
         self.sites = tuple(sites)
         self.rank = rank
         self.alpha = alpha
         self.dropout = dropout
+        self.recount = recount
         self.seed = seed
 
     def attach(self, module: GenerativeModule) -> None:
@@ -61,6 +65,7 @@ class LoRA:
         for name, parameter in module.named_parameters():
             parameter.requires_grad = "lora_" in name or id(parameter) in objective
         module.adapted = True
+        module.recounts = self.recount
 
     def merge(self, module: GenerativeModule) -> None:
         """Fold the updates into the base weights; names are then those of the base again."""
@@ -72,3 +77,4 @@ class LoRA:
                 parent, _, child = name.rpartition(".")
                 setattr(module.get_submodule(parent), child, part.get_base_layer())
         module.adapted = False
+        module.recounts = False

@@ -11,6 +11,7 @@ from typing import Any
 
 from beartype import BeartypeConf
 from beartype.door import is_bearable
+from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -35,9 +36,23 @@ TOWER = BeartypeConf(is_pep484_tower=True)  # 1 is a float
 
 
 def build(cfg: DictConfig, path: str, **injected: Any) -> Any:
-    """Check a node and build it; `injected` are the arguments that other parts of the config provide."""
+    """Check a node and build it; `injected` are the arguments that other parts of the config provide.
+
+    Raises:
+        DiscoError: the node does not fit its target, or the target refuses the values.
+    """
     check(cfg, path, injected=injected)
-    return instantiate(cfg, _convert_="all", **injected)
+    try:
+        return instantiate(cfg, _convert_="all", **injected)
+    except InstantiationException as error:
+        cause: BaseException | None = error
+        while isinstance(cause, InstantiationException):
+            cause = cause.__cause__
+        if isinstance(cause, DiscoError):
+            raise cause from error
+        if isinstance(cause, ValueError):
+            raise DiscoError(f"{path}: {cause}") from error
+        raise
 
 
 def check(cfg: DictConfig, path: str, injected: Collection[str] = ()) -> None:

@@ -95,7 +95,14 @@ def _make(
         pieces = module.generate(held.conditions, seconds=cfg.seconds, sampler=sampler, seed=cfg.seed)
         losses = language_losses(module, data, cfg.split)
     for name, group in (("made", pieces), ("real", [take.sound for take in held.takes])):
-        write_takes(folder / name, group, name=name, captions=held.conditions.text, tempos=tempos)
+        write_takes(
+            folder / name,
+            group,
+            name=name,
+            captions=held.conditions.text,
+            tempos=tempos,
+            seconds=cfg.seconds,
+        )
     return read_takes(folder / "made", seconds=cfg.seconds), losses
 
 

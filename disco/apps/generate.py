@@ -31,7 +31,12 @@ def main(cfg: DictConfig) -> list[Record]:
     )
     folder = Path(cfg.run_dir)
     records = write_takes(
-        folder, pieces, name="take", captions=[cfg.prompt] * cfg.count, tempos=[cfg.tempo_bpm] * cfg.count
+        folder,
+        pieces,
+        name="take",
+        captions=[cfg.prompt] * cfg.count,
+        tempos=[cfg.tempo_bpm] * cfg.count,
+        seconds=cfg.seconds,
     )
     console = Console()
     for record in records:

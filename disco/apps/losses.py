@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from disco.core.batch import Batch, CodeBatch, ScoreBatch
 from disco.core.module import GenerativeModule
-from disco.core.outputs import per_codebook
+from disco.core.outputs import Outputs, per_codebook
 from disco.errors import DiscoError
+from disco.models.musicgen import MusicGen
 from disco.nets.ngram import WittenBell
 
 if TYPE_CHECKING:
@@ -22,8 +23,10 @@ if TYPE_CHECKING:
 def language_losses(module: GenerativeModule, data: MusicData, split: str) -> dict[str, float]:
     """Return cross-entropies in nats per token on the same tokens of a split.
 
-    `loss` is the model's, `loss_shuffled` with captions and tags of other items, `loss_unigram` and
-    `loss_ngram` Witten-Bell counts of the training split (bigram for codec tokens, trigram for scores).
+    `loss` is the model's, `loss_shuffled` with captions and tags of other items, `loss_captions` with
+    captions of other items and its own tags, `loss_prior` its counted prior's alone if it has one,
+    `loss_unigram` and `loss_ngram` Witten-Bell counts of the training split (bigram for codec tokens,
+    trigram for scores).
 
     Raises:
         DiscoError: the split is one that was trained on.
@@ -31,13 +34,16 @@ def language_losses(module: GenerativeModule, data: MusicData, split: str) -> di
     loaders = {"val": data.val_dataloader, "test": data.test_dataloader}
     if split not in loaders:
         raise DiscoError(f"split={split}: a loss is told on held-out music", do="choose val or test")
-    batches = list(loaders[split]())
+    batches = [batch.to(module.device) for batch in loaders[split]()]
     values = {
         "loss": _mean_loss(module, batches),
         "loss_shuffled": _mean_loss(module, map(_shuffled, batches)),
+        "loss_captions": _mean_loss(module, map(_captioned_wrongly, batches)),
     }
+    if isinstance(module, MusicGen) and module.prior is not None:
+        values["loss_prior"] = _mean_loss(module.foretold, batches)
     training = [list(_sequences(batch)) for batch in data.survey()]
-    held = [list(_sequences(batch)) for batch in batches]
+    held = [list(_sequences(batch.to("cpu"))) for batch in batches]
     codes = isinstance(batches[0], CodeBatch)
     for name, length in (("loss_unigram", 1), ("loss_ngram", 2 if codes else 3)):
         values[name] = _count_loss(training, held, length, skip=0 if codes else 1)
@@ -45,10 +51,10 @@ def language_losses(module: GenerativeModule, data: MusicData, split: str) -> di
 
 
 @torch.no_grad()
-def _mean_loss(module: GenerativeModule, batches: Iterable[Batch]) -> float:
+def _mean_loss(predict: Callable[[Any], Outputs], batches: Iterable[Batch]) -> float:
     total, weight = 0.0, 0
     for batch in batches:
-        out = module(batch.to(module.device))
+        out = predict(batch)
         total += per_codebook(out).mean().item() * out.count
         weight += out.count
     return total / weight
@@ -58,6 +64,12 @@ def _shuffled(batch: Batch) -> Batch:
     """Give every item the description of its neighbour; the clock stays."""
     moved = batch.conditions.rows([*range(1, len(batch)), 0])
     return replace(batch, conditions=replace(moved, timing=batch.conditions.timing))
+
+
+def _captioned_wrongly(batch: Batch) -> Batch:
+    """Give every item the caption of its neighbour; tags and clock stay."""
+    text = batch.conditions.text
+    return replace(batch, conditions=replace(batch.conditions, text=(*text[1:], text[0])))
 
 
 def _sequences(batch: Batch) -> Iterator[list[np.ndarray]]:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from torch.nn import functional as F
+
 from disco.audio.clip import Clip
 from disco.audio.io import read_clip, write_clip
 from disco.core.metric import Take
@@ -25,10 +27,12 @@ def write_takes(
     name: str,
     captions: Sequence[str | None],
     tempos: Sequence[float | None],
+    seconds: float | None = None,
 ) -> list[Record]:
     """Write pieces, scores rendered as well as written, and their manifest; return its records.
 
-    Samples beyond full scale are cut to it; `features["clipped"]` is their share.
+    A score that ends before `seconds` is silent until then, one that ends later is cut there; None lets it
+    ring out. Samples beyond full scale are cut to it; `features["clipped"]` is their share.
     """
     records = []
     for index, piece in enumerate(pieces):
@@ -44,7 +48,7 @@ def write_takes(
         if not isinstance(piece, Clip):
             write_score(folder / f"{stem}.mid", piece)
             record = replace(record, midi_path=f"{stem}.mid")
-            piece = render(piece, rate=RENDER_RATE, tail=0.0)
+            piece = _lasting(render(piece, rate=RENDER_RATE), seconds)
         # A model may overshoot full scale: it is heard as any player would play it, and counted.
         clipped = write_clip(folder / record.file_path, piece, allow_clipping=True)
         records.append(
@@ -58,6 +62,14 @@ def write_takes(
         )
     write_manifest(folder / "manifest.jsonl", records)
     return records
+
+
+def _lasting(clip: Clip, seconds: float | None) -> Clip:
+    if seconds is None:
+        return clip
+    wanted = round(seconds * clip.rate)
+    wave = clip.wave[:, :wanted]
+    return Clip(F.pad(wave, (0, wanted - wave.shape[1])), clip.rate)
 
 
 def read_takes(folder: Path, *, seconds: float | None = None) -> list[Take]:

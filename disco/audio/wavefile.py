@@ -1,6 +1,5 @@
 """Sound files to arrays and back, without torch, so that workers start fast."""
 
-import os
 import struct
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import numpy as np
 import soundfile
 from jaxtyping import Float
 
+from disco.drafts import drafted
 from disco.errors import DiscoError
 
 FORMATS = {
@@ -85,18 +85,13 @@ def write_wave(path: Path, wave: Float[np.ndarray, "c t"], rate: int, *, allow_c
     frames = np.clip(wave, -1.0, 1.0).T
     if subtype == "PCM_16":
         frames = np.clip(np.rint(frames * 32768.0), -32768, 32767).astype(np.int16)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with soundfile.SoundFile(
-            temporary, "w", rate, wave.shape[0], subtype=subtype, format=file_format
-        ) as file:
-            block = _OGG_BLOCK if file_format == "OGG" else len(frames)
-            for first in range(0, len(frames), block):
-                file.write(frames[first : first + block])
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with (
+        drafted(path) as draft,
+        soundfile.SoundFile(draft, "w", rate, wave.shape[0], subtype=subtype, format=file_format) as file,
+    ):
+        block = _OGG_BLOCK if file_format == "OGG" else len(frames)
+        for first in range(0, len(frames), block):
+            file.write(frames[first : first + block])
     return num_clipped
 
 

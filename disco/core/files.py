@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from torch import Tensor
 
+from disco.drafts import drafted
+
 
 def write_text(path: Path, text: str) -> None:
     """Write a text file by way of a draft beside it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
-    draft.write_text(text, encoding="utf-8")
-    draft.replace(path)
+    with drafted(path) as draft:
+        draft.write_text(text, encoding="utf-8")
 
 
 def save_tensors(
@@ -24,11 +23,9 @@ def save_tensors(
     """Write a safetensors file by way of a draft beside it."""
     from safetensors.torch import save_file
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
     whole = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
-    save_file(whole, draft, metadata=dict(metadata or {}))
-    draft.replace(path)
+    with drafted(path) as draft:
+        save_file(whole, draft, metadata=dict(metadata or {}))
 
 
 def load_tensors(path: Path) -> dict[str, Tensor]:

@@ -31,20 +31,26 @@ class GenerativeModule(L.LightningModule, ABC):
         offers: slots of `Outputs` that it fills in.
         sites: site name ("query", …) to a regex over submodule names, for adapters.
         survey_items: how many training items `prepare_fit` looks at; None for all.
+        counted: beginnings of the names of buffers that `prepare_fit` fills and that an adapter may recount.
+        training_only: beginnings of the names of tensors that the trained model does without.
         fresh: the weights are as initialised.
         adapted: an adapter froze the base; checkpoints then hold only what moves.
+        recounts: the adapter counts the `counted` buffers again, on its own data.
     """
 
     accepts: ClassVar[tuple[type, ...]]
     offers: ClassVar[frozenset[str]]
     sites: ClassVar[Mapping[str, str]]
     survey_items: ClassVar[int | None] = None
+    counted: ClassVar[tuple[str, ...]] = ()
+    training_only: ClassVar[tuple[str, ...]] = ("objective.",)
 
     def __init__(self, *, terms: Mapping[str, Term], recipe: Recipe | None) -> None:
         super().__init__()
         self.objective = Objective(terms)
         self.recipe = recipe
         self.adapted = False
+        self.recounts = False
         self.fresh = True
         self.strict_loading = False  # load_state_dict below checks more exactly
         self.automatic_optimization = not self.objective.critics
@@ -69,8 +75,9 @@ class GenerativeModule(L.LightningModule, ABC):
         """Look at the training data once before the first step of a model without weights (count priors)."""
 
     def on_fit_start(self) -> None:
-        """Survey the data, unless the weights come from somewhere."""
-        if self.fresh:
+        """Survey the data, unless the weights come from somewhere and nothing is counted again."""
+        resumed = self.trainer.ckpt_path is not None
+        if self.fresh or (self.recounts and self.counted and not resumed):
             data = self.trainer.datamodule  # pyright: ignore[reportAttributeAccessIssue]  fit sets it
             self.prepare_fit(data.survey(most=self.survey_items))
 
@@ -142,19 +149,18 @@ class GenerativeModule(L.LightningModule, ABC):
         if not self.adapted:
             return state
         moving = {name for name, parameter in self.named_parameters() if parameter.requires_grad}
-        return {
-            name: value for name, value in state.items() if name in moving or name.startswith("objective.")
-        }
+        always = (*self.training_only, *(self.counted if self.recounts else ()))
+        return {name: value for name, value in state.items() if name in moving or name.startswith(always)}
 
     def network_state(self) -> dict[str, torch.Tensor]:
-        """Return what makes the trained model, without losses and critics."""
-        return {
-            name: value for name, value in self.moving_state().items() if not name.startswith("objective.")
-        }
+        """Return what makes the trained model, without losses, critics and the like."""
+        state = self.moving_state()
+        return {name: value for name, value in state.items() if not name.startswith(self.training_only)}
 
     def load_network(self, tensors: Mapping[str, torch.Tensor]) -> None:
-        """Load what `network_state` gave; losses and critics stay as they are."""
-        mine = {name: value for name, value in self.state_dict().items() if name.startswith("objective.")}
+        """Load what `network_state` gave; what only training needs stays as it is."""
+        state = self.state_dict()
+        mine = {name: value for name, value in state.items() if name.startswith(self.training_only)}
         self.load_state_dict({**mine, **tensors})
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:

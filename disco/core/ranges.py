@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from types import NoneType, UnionType
+from typing import Annotated, Union, get_args, get_origin
 
 from beartype.vale import Is
 
@@ -26,4 +27,7 @@ def phrase(hint: object) -> str:
     for known, words in _PHRASES:
         if hint == known:
             return words
+    inner = [part for part in get_args(hint) if part is not NoneType]
+    if get_origin(hint) in (Union, UnionType) and len(inner) == 1:
+        return f"{phrase(inner[0])}, or null"
     return hint.__name__ if isinstance(hint, type) else str(hint).replace("typing.", "")

@@ -6,7 +6,6 @@ already is not rendered again.
 
 import json
 import multiprocessing
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from disco.audio.wavefile import write_wave
 from disco.corpus.captions import caption
 from disco.corpus.instruments import DEFAULT_FOUR_PART, DEFAULT_SOLO
 from disco.corpus.plan import BOOKS, SHARES, TAIL, Take, plan_takes, take_midi
+from disco.drafts import drafted
 from disco.midi.score import score_from_bytes
 from disco.midi.soundfont import soundfont_bytes, synthesise, synthesiser_identity
 
@@ -182,7 +182,5 @@ def _write_if_new(path: Path, content: bytes) -> None:
     """Write a file whole or not at all, and leave an equal one alone."""
     if path.exists() and path.read_bytes() == content:
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    temporary.write_bytes(content)
-    temporary.replace(path)
+    with drafted(path) as draft:
+        draft.write_bytes(content)

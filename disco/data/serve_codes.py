@@ -18,6 +18,7 @@ from disco.core.files import file_hash, write_text
 from disco.core.record import Record
 from disco.core.views import CodeView
 from disco.data.crops import Crop, CropPlan, conditions_of
+from disco.drafts import drafted
 
 
 class CodeCache:
@@ -45,11 +46,9 @@ class CodeCache:
             known.append(codes)
             index[key] = (offset, len(codes))
             offset += len(codes)
-        self.folder.mkdir(parents=True, exist_ok=True)
         name = f"codes-{offset}.npy"  # a longer array has another name: readers keep the one they opened
-        draft = self.folder / f".{name}.draft.npy"
-        np.save(draft, np.concatenate(known))
-        draft.replace(self.folder / name)
+        with drafted(self.folder / name) as draft:
+            np.save(draft, np.concatenate(known))
         write_text(self.folder / "index.json", json.dumps({"file": name, "clips": index}))
         return len(fresh)
 

@@ -16,6 +16,7 @@ from disco.core.files import file_hash
 from disco.core.record import Record
 from disco.core.views import ScoreView
 from disco.data.crops import Crop, conditions_of
+from disco.drafts import drafted
 from disco.midi.score import read_score
 from disco.midi.transform import complete_pickup
 
@@ -35,10 +36,8 @@ def tokenized(
     for key, record in fresh.items():
         known[key] = _tokens(tokenizer, root, record)
     if fresh:
-        folder.mkdir(parents=True, exist_ok=True)
-        draft = cache.with_name(f".{cache.name}.draft.npz")
-        np.savez(draft, **known)
-        draft.replace(cache)
+        with drafted(cache) as draft:
+            np.savez(draft, **known)
     return {name: known[key] for name, key in keys.items()}
 
 

@@ -1,6 +1,5 @@
 """Scores from MIDI files and into them, and their notes as arrays in seconds."""
 
-import os
 from dataclasses import dataclass, fields
 from os import PathLike
 from pathlib import Path
@@ -12,6 +11,7 @@ from symusic.core import ScoreTick as Score
 from symusic.core import TempoTick as Tempo
 from symusic.core import TrackTick as Track
 
+from disco.drafts import drafted
 from disco.errors import DiscoError
 
 TICKS_PER_QUARTER = 480
@@ -72,14 +72,8 @@ def score_from_bytes(midi: bytes, *, name: str = "the MIDI data") -> Score:
 
 def write_score(path: str | PathLike[str], score: Score) -> None:
     """Write a Standard MIDI file, whole or not at all; folders on the way are made."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        temporary.write_bytes(score.dumps_midi())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with drafted(Path(path)) as draft:
+        draft.write_bytes(score.dumps_midi())
 
 
 def seconds_at(score: Score, ticks: np.ndarray) -> Float[np.ndarray, " n"]:

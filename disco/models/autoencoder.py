@@ -34,7 +34,8 @@ class Autoencoder(GenerativeModule):
         start: sets all three from the training data before the first step; None leaves them random.
 
     Raises:
-        DiscoError: a loss reads what this decoder does not make.
+        DiscoError: a loss reads what this decoder does not make, the encoder has another
+            hop, or the start cannot set these parts.
     """
 
     accepts: ClassVar[tuple[type, ...]] = (AudioBatch,)
@@ -69,6 +70,14 @@ class Autoencoder(GenerativeModule):
         self.encoder = encoder
         self.quantizer = quantizer
         self.decoder = decoder
+        heard = getattr(encoder, "hop", hop)
+        if heard != hop:
+            raise DiscoError(
+                f"the encoder's strides make frames of {heard} samples, and model.hop is {hop}",
+                do=f"set model.hop={heard}, or other ratios",
+            )
+        if start is not None:
+            start.check(encoder, quantizer, decoder)
         self.start = start
         used = torch.zeros(quantizer.num_codebooks, quantizer.cardinality)
         self.register_buffer("usage", used, persistent=False)

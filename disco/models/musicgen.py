@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import ClassVar
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from disco.audio.clip import Clip
@@ -41,6 +41,12 @@ class MusicGen(GenerativeModule):
     accepts: ClassVar[tuple[type, ...]] = (CodeBatch,)
     offers: ClassVar[frozenset[str]] = frozenset({"logits", "targets", "mask", "hidden"})
     sites: ClassVar[Mapping[str, str]] = SITES
+    counted: ClassVar[tuple[str, ...]] = ("prior.",)
+    training_only: ClassVar[tuple[str, ...]] = (
+        "objective.",
+        "prior.after_frame_discount",
+        "prior.coarser_discount",
+    )
 
     def __init__(  # noqa: PLR0913  sizes, parts and what is injected
         self,
@@ -110,10 +116,9 @@ class MusicGen(GenerativeModule):
 
     def forward(self, batch: CodeBatch) -> Outputs:
         """Predict each token; logits come back by codebook and frame."""
-        codes = batch.codes
+        codes, mask = batch.codes, _mask(batch)
         frames = codes.shape[-1]
         layout = self._layout(frames)
-        mask = (torch.arange(frames, device=codes.device) < batch.valid[:, None, None]).expand_as(codes)
         conditions = (
             drop_some(batch.conditions, self.condition_dropout) if self.training else batch.conditions
         )
@@ -127,6 +132,12 @@ class MusicGen(GenerativeModule):
             counted = codes if self.training else None
             logits = logits + self.prior(*contexts_of(codes, self.special), counted)
         return Outputs(logits=logits, targets=codes, mask=mask, hidden=hidden)
+
+    def foretold(self, batch: CodeBatch) -> Outputs:
+        """Predict each token by the counted prior alone."""
+        assert self.prior is not None, "asked only where there is one"
+        logits = self.prior(*contexts_of(batch.codes, self.special))
+        return Outputs(logits=logits, targets=batch.codes, mask=_mask(batch))
 
     def measures(self, out: Outputs) -> dict[str, Tensor]:
         """Return the cross-entropy of each codebook in nats."""
@@ -236,3 +247,9 @@ class MusicGen(GenerativeModule):
         """Pick the logits of each codebook and frame: those of the step before its own."""
         codebook = torch.arange(self.num_codebooks, device=logits.device)[:, None]
         return self._by_codebook(logits)[:, codebook, layout.step.to(logits.device) - 1]
+
+
+def _mask(batch: CodeBatch) -> Bool[Tensor, "b k f"]:
+    """Return which tokens lie before the end of their item."""
+    frame = torch.arange(batch.codes.shape[-1], device=batch.codes.device)
+    return (frame < batch.valid[:, None, None]).expand_as(batch.codes)

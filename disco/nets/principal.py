@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from disco.errors import DiscoError
 from disco.nets.convnext import MagnitudeHead, SpectralDecoder, SpectralEncoder
 from disco.nets.quantizer import ResidualQuantizer
 
@@ -28,6 +29,30 @@ class PrincipalStart:
     def __init__(self, *, frames: int) -> None:
         self.frames = frames
 
+    def check(self, encoder: nn.Module, quantizer: ResidualQuantizer, decoder: nn.Module) -> None:
+        """Refuse parts that it cannot set.
+
+        Raises:
+            DiscoError: encoder and decoder do not hear and speak the same magnitudes, or latent and
+                codes have different widths.
+        """
+        without = "or set model.start=null"
+        if not isinstance(encoder, SpectralEncoder) or not isinstance(decoder, SpectralDecoder):
+            raise DiscoError(
+                "a principal start needs a body that works on spectra", do=f"set body=convnext, {without}"
+            )
+        if not isinstance(decoder.head, MagnitudeHead) or encoder.skip.in_features != decoder.head.inputs:
+            raise DiscoError(
+                "a principal start needs a magnitude head with the encoder's one window",
+                do=f"give head and encoder the same window, {without}",
+            )
+        latent = encoder.skip.out_features
+        if quantizer.narrow.weight.shape[:2] != (latent, latent):
+            raise DiscoError(
+                f"a principal start needs codes as wide as the latent, {latent}",
+                do=f"set model.quantizer.code_dim={latent}, {without}",
+            )
+
     @torch.no_grad()
     def __call__(
         self,
@@ -36,19 +61,11 @@ class PrincipalStart:
         decoder: nn.Module,
         waves: Iterable[Float[Tensor, "b c t"]],
     ) -> None:
-        """Set the weights from what the waves sound like.
-
-        Raises:
-            ValueError: encoder and decoder do not hear and speak the same magnitudes, or latent and
-                codes have different widths.
-        """
-        if not isinstance(encoder, SpectralEncoder) or not isinstance(decoder, SpectralDecoder):
-            raise ValueError("a principal start needs a body that works on spectra")
-        if not isinstance(decoder.head, MagnitudeHead) or encoder.skip.in_features != decoder.head.inputs:
-            raise ValueError("a principal start needs a magnitude head with the encoder's one window")
+        """Set the weights from what the waves sound like."""
+        self.check(encoder, quantizer, decoder)
+        assert isinstance(encoder, SpectralEncoder)
+        assert isinstance(decoder, SpectralDecoder)
         latent = encoder.skip.out_features
-        if quantizer.narrow.weight.shape[:2] != (latent, latent):
-            raise ValueError("a principal start needs codes as wide as the latent")
         heard = self._listen(encoder, waves)
         mean = heard.mean(0)
         _, spreads, basis = torch.pca_lowrank(heard - mean, q=latent, center=False, niter=4)

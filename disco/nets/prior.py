@@ -17,6 +17,7 @@ from disco.nets.ngram import log_transitions
 TRIED = tuple(itertools.product((0.6, 0.8, 1.0), (0.2, 0.4, 0.6, 0.8)))  # weights of both tables
 LEFT_OUT = 8  # sequences that choose among them
 MOST_LESS = 6
+STEP = 0.1  # nats: tables are kept in eight bits, from -12.8 to 12.7
 
 
 class TokenPrior(nn.Module):
@@ -24,8 +25,8 @@ class TokenPrior(nn.Module):
 
     The prior is log-linear: log P(token | frame before), plus a weight times what the coarser codebook
     changes, log P(token | coarser) - log P(token). Weights per codebook are those that foretell best the
-    tokens left out of a first count. Everything lives in buffers, so that checkpoints carry it. Index
-    `cardinality` of a table is "nothing before".
+    tokens left out of a first count. Tables are buffers of whole steps of 0.1 nats, so that checkpoints
+    carry them and an adapter's checkpoint can. Index `cardinality` of a table is "nothing before".
 
     Tables know the tokens they were counted from too well, and a network trained on top of that would
     learn to leave everything to them. So training asks with `counted`: a token that came then weighs as if
@@ -39,8 +40,8 @@ class TokenPrior(nn.Module):
 
     after_frame: Tensor
     coarser_gain: Tensor
-    after_frame_less: Tensor
-    coarser_gain_less: Tensor
+    after_frame_discount: Tensor
+    coarser_discount: Tensor
     weights: Tensor
 
     def __init__(self, *, num_codebooks: int, cardinality: int, coarser_known: Sequence[bool]) -> None:
@@ -48,10 +49,8 @@ class TokenPrior(nn.Module):
         self.cardinality = cardinality
         self.coarser_known = tuple(coarser_known)
         shape = (num_codebooks, cardinality + 1, cardinality)
-        self.register_buffer("after_frame", torch.zeros(shape, dtype=torch.float16))
-        self.register_buffer("coarser_gain", torch.zeros(shape, dtype=torch.float16))
-        self.register_buffer("after_frame_less", torch.zeros(shape, dtype=torch.float16))
-        self.register_buffer("coarser_gain_less", torch.zeros(shape, dtype=torch.float16))
+        for table in ("after_frame", "coarser_gain", "after_frame_discount", "coarser_discount"):
+            self.register_buffer(table, torch.zeros(shape, dtype=torch.int8))
         self.register_buffer("weights", torch.tensor([[1.0, 0.0]]).repeat(num_codebooks, 1))
 
     def forward(
@@ -68,9 +67,9 @@ class TokenPrior(nn.Module):
         if counted is None:
             return logits
         codebook = torch.arange(before.shape[1], device=before.device)[:, None]
-        less = self.weights[:, 0, None] * self.after_frame_less[codebook, before, counted].float()
-        less = less + self.weights[:, 1, None] * self.coarser_gain_less[codebook, coarser, counted].float()
-        return logits.scatter(-1, counted[..., None], less[..., None])
+        less = self.weights[:, 0, None] * self.after_frame_discount[codebook, before, counted]
+        less = less + self.weights[:, 1, None] * self.coarser_discount[codebook, coarser, counted]
+        return logits.scatter_add(-1, counted[..., None], -STEP * less[..., None])
 
     @torch.no_grad()
     def count(self, codes: Iterable[Int[Tensor, "k _"]]) -> None:
@@ -96,10 +95,10 @@ class TokenPrior(nn.Module):
         self, frame: Tensor, gain: Tensor, before: Tensor, coarser: Tensor
     ) -> Float[Tensor, "b k s v"]:
         codebook = torch.arange(before.shape[1], device=before.device)[:, None]
-        first = self.weights[:, 0, None, None] * frame[codebook, before].float()
-        if not self.weights[:, 1].any():
+        first = STEP * self.weights[:, 0, None, None] * frame[codebook, before]
+        if not any(self.coarser_known):
             return first
-        return first + self.weights[:, 1, None, None] * gain[codebook, coarser].float()
+        return first + STEP * self.weights[:, 1, None, None] * gain[codebook, coarser]
 
     def _add(self, counts: Float[Tensor, "2 k c v"], codes: Int[Tensor, "k f"]) -> None:
         ones = torch.ones(codes.shape, dtype=counts.dtype)
@@ -110,11 +109,11 @@ class TokenPrior(nn.Module):
     def _tabulate(self, counts: Float[Tensor, "2 k c v"], *, less: int) -> None:
         plain = torch.stack([log_transitions(table.sum(0, keepdim=True)) for table in counts[0]])
         frame, coarser = (torch.stack([log_transitions(one) for one in table]) for table in counts)
-        self.after_frame.copy_(frame)
-        self.coarser_gain.copy_(coarser - plain)
-        frame, coarser = (_seen_less(table, plain, less) for table in counts)
-        self.after_frame_less.copy_(frame)
-        self.coarser_gain_less.copy_(coarser - plain)
+        self.after_frame.copy_(_in_steps(frame))
+        self.coarser_gain.copy_(_in_steps(coarser - plain))
+        frame_less, coarser_less = (_seen_less(table, plain, less) for table in counts)
+        self.after_frame_discount.copy_(_in_steps(frame - frame_less))
+        self.coarser_discount.copy_(_in_steps(coarser - coarser_less))
 
     def _choose_weights(self, left_out: list[Int[Tensor, "k _"]]) -> float:
         """Set the weights that foretell best; return how surprising the tokens then are, summed."""
@@ -143,6 +142,10 @@ class TokenPrior(nn.Module):
         codes = codes.to(self.weights.device)[None]
         logits = self(*contexts_of(codes, self.cardinality), counted=codes if counted else None)
         return (logits.logsumexp(-1) - logits.gather(-1, codes[..., None])[..., 0]).sum((0, 2)).cpu()
+
+
+def _in_steps(nats: Tensor) -> Tensor:
+    return (nats / STEP).round().clamp(-128, 127)
 
 
 def _seen_less(

@@ -16,7 +16,7 @@ def symbolic(composed):
 
 
 def lora(sites: list[str]) -> LoRA:
-    return LoRA(sites=sites, rank=2, alpha=8.0, dropout=0.0, seed=0)
+    return LoRA(sites=sites, rank=2, alpha=8.0, dropout=0.0, recount=False, seed=0)
 
 
 def test_update_is_alpha_over_rank_times_b_a(symbolic) -> None:

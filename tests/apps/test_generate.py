@@ -35,6 +35,7 @@ def test_scores_come_as_midi_and_as_sound_and_depend_on_the_seed_alone(
     for record in records:
         midi, wave = one / str(record.midi_path), one / record.file_path
         assert read_clip(wave).seconds == pytest.approx(record.duration, abs=1e-3)
+        assert record.duration == pytest.approx(2.0, abs=0.04)
         assert midi.read_bytes() == (again / midi.name).read_bytes()
         assert wave.read_bytes() == (again / wave.name).read_bytes()
         assert midi.read_bytes() != (other / midi.name).read_bytes()

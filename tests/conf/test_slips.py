@@ -29,6 +29,10 @@ SLIPS = {
     "model=musicgen codec=none": ["model=musicgen needs a codec", "model=autoencoder"],
     "model=musicgen codec=run codec.run=nowhere": ["no trained codec at nowhere", "make demo"],
     "optim/schedule=cosin": ["optim/schedule=cosin", "did you mean 'cosine'?"],
+    "model=symbolic data.hours=-1": ["data.hours=-1", "a number above 0, or null"],
+    "model=symbolic model.heads=5": ["width 192", "5 heads"],
+    "model=autoencoder model.quantizer.code_dim=8": ["model.quantizer.code_dim=64"],
+    "model=autoencoder_seanet model.hop=333": ["frames of 640 samples", "model.hop=640"],
     "model=symbolic trainer.max_steps=many": ["trainer.max_steps", "many"],
 }
 

@@ -48,7 +48,7 @@ def value(term: Term, made: Tensor, wanted: Tensor) -> Tensor:
 
 
 def magnitude() -> Magnitude:
-    return Magnitude(weight=1.0, bins=1.0, bands=1.0, relative=1.0, num_bands=40)
+    return Magnitude(weight=1.0, floor_db=60.0, relative=1.0)
 
 
 @pytest.mark.parametrize("term", [*WAVE_TERMS, magnitude()], ids=lambda t: type(t).__name__)

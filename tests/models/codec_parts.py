@@ -50,7 +50,7 @@ def tiny(head: str = "magnitude", *, terms=None, channels: int = 1) -> Generativ
         }
         decoder = SpectralDecoder(**BODY, head=ends[head]())
     usual = {
-        "magnitude": lambda: Magnitude(weight=1.0, bins=1.0, bands=1.0, relative=1.0, num_bands=40),
+        "magnitude": lambda: Magnitude(weight=1.0, floor_db=60.0, relative=1.0),
         "wave": lambda: Mel(weight=1.0, windows=[512], num_bands=[40]),
         "seanet": lambda: Mel(weight=1.0, windows=[512], num_bands=[40]),
     }
