@@ -25,10 +25,8 @@ ALLOWED = frozenset(
         "lightning.Trainer",
         "lightning.pytorch.loggers.TensorBoardLogger",
         "lightning.pytorch.loggers.CSVLogger",
-        "lightning.pytorch.loggers.WandbLogger",
         "lightning.pytorch.strategies.DDPStrategy",
         "lightning.pytorch.strategies.ModelParallelStrategy",
-        "lightning.pytorch.callbacks.EarlyStopping",
         "lightning.pytorch.callbacks.Timer",
     }
 )

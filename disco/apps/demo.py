@@ -71,7 +71,7 @@ STAGES = (
         "learn to turn sound into tokens and back",
         "model=autoencoder data.books=[ryan,bach] trainer.max_steps=200 optim.lr=3e-4",
     ),
-    trains("musicgen", "learn to speak those tokens", "model=musicgen scale=tiny trainer.max_steps=280"),
+    trains("musicgen", "learn to speak those tokens", "model=musicgen scale=tiny trainer.max_steps=240"),
     trains(
         "lora",
         "adapt it to chorales, which it has never heard",
@@ -98,12 +98,9 @@ def main() -> None:
             continue
         console.print(f"$ python {stage.command}", markup=False, soft_wrap=True, style="cyan")
         started = time.monotonic()
-        done = subprocess.run(
-            [sys.executable, *stage.words], check=False, env={**os.environ, "PYTHONUNBUFFERED": "1"}
-        )
-        if done.returncode:
+        if code := _run(stage):
             console.print(f"[red]stopped in {stage.name}; run `make demo` again to go on from here")
-            raise SystemExit(done.returncode)
+            raise SystemExit(code)
         if not stage.done.is_file():
             write_text(stage.done, "")
         walls[stage.name] = round(walls.get(stage.name, 0.0) + time.monotonic() - started, 1)
@@ -118,6 +115,15 @@ def main() -> None:
         console.print(f"a written tune:  {tune}")
     console.print("curves and audio as they were learnt: .venv/bin/tensorboard --logdir outputs/demo")
     console.print("go on: .venv/bin/python train.py model=musicgen scale=tiny trainer.max_steps=5000")
+
+
+def _run(stage: Stage) -> int:
+    """Run a stage and return its exit status; on Ctrl-C, which it hears too, it is left time to save."""
+    process = subprocess.Popen([sys.executable, *stage.words], env={**os.environ, "PYTHONUNBUFFERED": "1"})
+    try:
+        return process.wait()
+    except KeyboardInterrupt:
+        return process.wait() or 130
 
 
 def _walls() -> dict[str, float]:

@@ -19,7 +19,7 @@ from disco.apps.floors import code_floors
 from disco.apps.held_out import HeldOut, hold_out
 from disco.apps.losses import language_losses
 from disco.apps.parts import build_data, build_many
-from disco.apps.runs import Run, open_run
+from disco.apps.runs import first_run, open_run
 from disco.apps.takes import read_takes, write_takes
 from disco.core.files import write_text
 from disco.core.metric import Take
@@ -128,6 +128,6 @@ def _with_the_runs_data(cfg: DictConfig) -> DictConfig:
     typed = list(HydraConfig.get().overrides.task)
     if any(override.startswith("data=") for override in typed):
         return cfg
-    data = OmegaConf.create({"data": Run(Path(cfg.run)).config.data})
+    data = OmegaConf.create({"data": first_run(cfg.run).config.data})
     changes = [override for override in typed if override.startswith("data.")]
     return OmegaConf.merge(cfg, data, OmegaConf.from_dotlist(changes))  # type: ignore[return-value]

@@ -31,10 +31,7 @@ def language_losses(module: GenerativeModule, data: MusicData, split: str) -> di
     Raises:
         DiscoError: the split is one that was trained on.
     """
-    loaders = {"val": data.val_dataloader, "test": data.test_dataloader}
-    if split not in loaders:
-        raise DiscoError(f"split={split}: a loss is told on held-out music", do="choose val or test")
-    batches = [batch.to(module.device) for batch in loaders[split]()]
+    batches = [batch.to(module.device) for batch in _held_out(data, split)]
     values = {
         "loss": _mean_loss(module, batches),
         "loss_shuffled": _mean_loss(module, map(_shuffled, batches)),
@@ -48,6 +45,22 @@ def language_losses(module: GenerativeModule, data: MusicData, split: str) -> di
     for name, length in (("loss_unigram", 1), ("loss_ngram", 2 if codes else 3)):
         values[name] = _count_loss(training, held, length, skip=0 if codes else 1)
     return values
+
+
+def held_out_loss(module: GenerativeModule, data: MusicData, split: str) -> float:
+    """Return the mean cross-entropy of a split in nats per token.
+
+    Raises:
+        DiscoError: the split is one that was trained on.
+    """
+    return _mean_loss(module, (batch.to(module.device) for batch in _held_out(data, split)))
+
+
+def _held_out(data: MusicData, split: str) -> Iterable[Batch]:
+    loaders = {"val": data.val_dataloader, "test": data.test_dataloader}
+    if split not in loaders:
+        raise DiscoError(f"split={split}: a loss is told on held-out music", do="choose val or test")
+    return loaders[split]()
 
 
 @torch.no_grad()

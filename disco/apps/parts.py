@@ -59,7 +59,10 @@ def build_module(cfg: DictConfig, *, training: bool) -> GenerativeModule:
         check_needs(terms, target.offers, _stem(target))
     extra: dict[str, Any] = {"terms": terms, "recipe": build(cfg.optim, "optim") if training else None}
     if "codec" in wanted:
-        extra["codec"] = build_codec(cfg.codec)
+        import torch  # the config stands by now
+
+        with torch.device("cpu"):  # it has weights, also where a plan builds the model without any
+            extra["codec"] = build_codec(cfg.codec)
         if extra["codec"] is None:
             raise DiscoError(
                 f"model={_stem(target)} needs a codec, and codec=none",

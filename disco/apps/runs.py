@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -12,12 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from disco.core.files import file_hash, load_tensors, write_text
+from disco.adapters.peft_layers import peft_names
+from disco.apps.masking import masked_yaml
+from disco.core.files import file_hash, load_tensors, save_tensors, write_text
 from disco.errors import DiscoError
 
 if TYPE_CHECKING:
+    from disco.core.contracts import Adapter
     from disco.core.module import GenerativeModule
 
+ADAPTER = "adapter_model.safetensors"
 VERSIONS = ("torch", "lightning", "hydra-core", "transformers", "peft", "numpy")
 
 
@@ -34,8 +39,9 @@ class Run:
 
     @property
     def weights(self) -> Path:
-        """The trained weights; there once the run is finished."""
-        return self.folder / "weights.safetensors"
+        """What was trained, there once the run is finished: all weights, or an adapter as PEFT keeps it."""
+        adapter = self.folder / ADAPTER
+        return adapter if adapter.is_file() else self.folder / "weights.safetensors"
 
     @property
     def config(self) -> DictConfig:
@@ -59,35 +65,80 @@ class Run:
 
     def begin(self, cfg: DictConfig) -> None:
         """Write config, command and environment."""
-        write_text(self.folder / "config.yaml", OmegaConf.to_yaml(cfg, resolve=True))
+        write_text(self.folder / "config.yaml", masked_yaml(cfg))
         write_text(self.folder / "command.txt", " ".join(["python", *sys.argv]) + "\n")
         write_text(self.folder / "environment.json", json.dumps(_environment(), indent=1))
+
+    def save(self, module: GenerativeModule, adapter: Adapter, facts: Mapping[str, str]) -> None:
+        """Write what was trained; an adapter's tensors have the names that PEFT gives them.
+
+        `facts` go into the header of the file.
+        """
+        tensors = module.network_state()
+        if not module.adapted:
+            save_tensors(self.folder / "weights.safetensors", tensors, facts)
+            return
+        names = peft_names(tensors)
+        save_tensors(self.folder / ADAPTER, {names[n]: tensor for n, tensor in tensors.items()}, facts)
+        write_text(self.folder / "adapter_config.json", json.dumps(adapter.description(), indent=1))
+
+    def load(self, module: GenerativeModule) -> None:
+        """Fill what `save` wrote into a model that the adapter, if there was one, has been attached to."""
+        tensors = load_tensors(self.weights)
+        if module.adapted:
+            names = {theirs: ours for ours, theirs in peft_names(module.state_dict()).items()}
+            tensors = {names.get(name, name): tensor for name, tensor in tensors.items()}
+        module.load_network(tensors)
 
     def finish(self, facts: dict[str, Any]) -> None:
         """Write down what came out."""
         write_text(self.folder / "run.json", json.dumps(facts, indent=1))
 
 
-def open_run(folder: str | Path) -> GenerativeModule:
+def open_run(asked: str | Path) -> GenerativeModule:
     """Rebuild a finished run's model: config, base weights, adapter, its own weights; ready to generate.
 
+    Args:
+        asked: a run folder; behind an adapter's may stand how strongly it is heard ("outputs/a:0.5"), and
+            several of them may be mixed ("outputs/a:0.7 outputs/b:0.3").
+
     Raises:
-        DiscoError: not a run, not finished, or its base has changed since.
+        DiscoError: not a run, not finished, its base has changed since, or it cannot be mixed.
+    """
+    from disco.apps.mixing import mix, read_parts
+
+    parts = read_parts(str(asked))
+    if len(parts) > 1 or parts[0].strength != 1:
+        return mix(parts).eval()
+    module, adapter = open_base(parts[0].run)
+    adapter.attach(module)
+    parts[0].run.load(module)
+    return module.eval()
+
+
+def first_run(asked: str | Path) -> Run:
+    """Return the first of the runs that `open_run` would open."""
+    from disco.apps.mixing import read_parts
+
+    return read_parts(str(asked))[0].run
+
+
+def open_base(run: Run) -> tuple[GenerativeModule, Adapter]:
+    """Rebuild what a finished run started from, and its adapter, not yet attached.
+
+    Raises:
+        DiscoError: the run is not finished, or its base has changed since.
     """
     from disco.apps.parts import build_adapter, build_module, build_weights
 
-    run = Run(Path(folder))
     cfg = run.config
     if not run.weights.is_file():
         raise DiscoError(f"{run.folder} is not finished", do=f"go on with resume={run.folder}")
-    module = build_module(cfg, training=False)
-    adapter = build_adapter(cfg)
+    module, adapter = build_module(cfg, training=False), build_adapter(cfg)
     if adapter.needs_base:
         check_base(cfg, run.facts.get("base", {}))
         build_weights(cfg).load(module)
-    adapter.attach(module)
-    module.load_network(load_tensors(run.weights))
-    return module.eval()
+    return module, adapter
 
 
 def base_of(cfg: DictConfig) -> dict[str, str]:

@@ -50,7 +50,7 @@ def _group_slip(override: Override, app: str) -> DiscoError | None:
             return None
         return DiscoError(f"{group}: there is no such group or key", do=_nearest(group, words))
     values = override.value()
-    options = {path.stem for path in folder.glob("*.yaml")}
+    options = {str(path.relative_to(folder).with_suffix("")) for path in folder.rglob("*.yaml")}
     for value in values if isinstance(values, list) else [values]:
         if isinstance(value, str) and value not in options and not override.is_sweep_override():
             return DiscoError(f"{group}={value}: there is no such option", do=_nearest(value, options))

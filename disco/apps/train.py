@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import time
 import warnings
 from pathlib import Path
@@ -13,6 +14,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from disco.apps.compose import build, check
+from disco.apps.loggers import forgiving
 from disco.apps.parts import (
     HOW_TO_GET_A_BASE,
     build_adapter,
@@ -21,13 +23,16 @@ from disco.apps.parts import (
     build_module,
     build_weights,
 )
+from disco.apps.plan import check_word, foresee, measure_plan, say_briefly, sizes_of
 from disco.apps.runs import Run, base_of
-from disco.core.files import save_tensors
+from disco.apps.self_check import check_adapter
+from disco.apps.sizing import count_parameters, size_up
 from disco.errors import DiscoError
 
 if TYPE_CHECKING:
     import lightning as L
 
+    from disco.core.contracts import Adapter
     from disco.core.module import GenerativeModule
 
 
@@ -39,20 +44,32 @@ def main(cfg: DictConfig) -> float | None:
     _refuse_local_ranks(cfg)
     cfg = inherit(cfg)
     run, checkpoint = _place(cfg)
+    check_word(cfg.plan)
+    sizes = None if cfg.plan == "off" else foresee(cfg)
     L.seed_everything(cfg.seed, workers=True, verbose=False)
 
     module = build_module(cfg, training=True)
+    sizing = size_up(cfg, count_parameters(module))
+    recipe = module.recipe = build(cfg.optim, "optim")
     adapter = build_adapter(cfg)
     build_weights(cfg).load(module)
     adapter.attach(module)
     data = build_data(cfg).serve(module.view)
     trainer = build_trainer(cfg, module)
+    recipe.check(module, cfg.trainer.max_steps)  # what does not fit is refused before any music is rendered
+    if cfg.plan == "only":
+        known = sizes or sizes_of(cfg, module)
+        plan = measure_plan(cfg, known, module, data, lambda *asked: dry_trainer(cfg, module, *asked))
+        sys.stdout.write("\n".join(plan.lines()) + "\n")
+        return None
     if trainer.is_global_zero:
+        say_briefly(sizes)
         run.begin(cfg)
+        sys.stdout.write(f"{sizing}\n")
     begun = time.monotonic()
     trainer.fit(module, datamodule=data, ckpt_path=checkpoint)
     if trainer.is_global_zero:
-        _finish(run, cfg, module, trainer, seconds=time.monotonic() - begun)
+        _finish(run, cfg, module, adapter, trainer, seconds=time.monotonic() - begun)
     loss = trainer.callback_metrics.get("val/loss")
     return None if loss is None else float(loss)
 
@@ -82,6 +99,8 @@ def inherit(cfg: DictConfig) -> DictConfig:
 
 def build_trainer(cfg: DictConfig, module: GenerativeModule) -> L.Trainer:
     """Build the trainer with loggers, callbacks and methods."""
+    from lightning.pytorch.callbacks import WeightAveraging
+
     settings = OmegaConf.create(OmegaConf.to_container(cfg.trainer, resolve=True))
     assert isinstance(settings, DictConfig)
     if settings.precision == "auto":
@@ -90,16 +109,42 @@ def build_trainer(cfg: DictConfig, module: GenerativeModule) -> L.Trainer:
     if settings.val_check_interval is None and settings.check_val_every_n_epoch is None:
         settings.val_check_interval = max(1, settings.max_steps * settings.accumulate_grad_batches // 5)
     if not module.automatic_optimization:
+        if settings.accumulate_grad_batches > 1:
+            raise DiscoError(
+                f"trainer.accumulate_grad_batches={settings.accumulate_grad_batches}: a loss with a critic "
+                "makes a step of every batch",
+                do="set it to 1 and choose data.batch_size, or leave adversarial out of loss=[…]",
+            )
         settings.max_steps *= 2  # the trainer counts the critic's steps too
     callbacks = {**build_many(cfg.get("method"), "method"), **build_many(cfg.get("callbacks"), "callbacks")}
     logger = build(cfg.logger, "logger")
     return build(
         settings,
         "trainer",
-        callbacks=list(callbacks.values()),
-        logger=logger or False,
+        # an average of the weights goes back to them when all others have seen its validation
+        callbacks=sorted(callbacks.values(), key=lambda callback: isinstance(callback, WeightAveraging)),
+        logger=forgiving(logger) if logger else False,
         enable_checkpointing=False,
     )
+
+
+def dry_trainer(
+    cfg: DictConfig, module: GenerativeModule, batches: int, callbacks: list[L.Callback]
+) -> L.Trainer:
+    """Build a trainer of a few batches with the methods and no other callbacks; it leaves no files."""
+    from disco.apps.parts import nothing
+
+    cfg = cfg.copy()
+    with open_dict(cfg):
+        cfg.callbacks = {}
+        cfg.logger = {"_target_": f"{nothing.__module__}.{nothing.__name__}"}
+        cfg.trainer.max_steps = batches
+        cfg.trainer.accumulate_grad_batches = 1
+        cfg.trainer.limit_val_batches = 0
+        cfg.trainer.check_val_every_n_epoch = 1_000_000
+    trainer = build_trainer(cfg, module)
+    trainer.callbacks.extend(callbacks)  # pyright: ignore[reportAttributeAccessIssue]
+    return trainer
 
 
 def _cpu_precision() -> str:
@@ -112,7 +157,9 @@ def _cpu_precision() -> str:
 def _place(cfg: DictConfig) -> tuple[Run, Path | None]:
     if cfg.resume is None:
         return Run(Path(cfg.run_dir)), None
-    run = Run(Path(cfg.run_dir if cfg.resume == "auto" else cfg.resume))
+    if cfg.resume != "auto":
+        cfg.run_dir = cfg.resume  # it goes on in its own folder
+    run = Run(Path(cfg.run_dir))
     if run.checkpoint.is_file():
         return run, run.checkpoint
     if cfg.resume == "auto":
@@ -121,7 +168,13 @@ def _place(cfg: DictConfig) -> tuple[Run, Path | None]:
 
 
 def _finish(
-    run: Run, cfg: DictConfig, module: GenerativeModule, trainer: L.Trainer, *, seconds: float
+    run: Run,
+    cfg: DictConfig,
+    module: GenerativeModule,
+    adapter: Adapter,
+    trainer: L.Trainer,
+    *,
+    seconds: float,
 ) -> None:
     sizes = [(p.numel(), p.requires_grad) for p in module.parameters()]
     facts: dict[str, Any] = {
@@ -131,8 +184,17 @@ def _finish(
         "measures": {name: float(value) for name, value in trainer.callback_metrics.items()},
         "base": base_of(cfg),
     }
-    save_tensors(run.weights, module.network_state(), {"base": facts["base"].get("sha256", "")})
+    header = {
+        "base": facts["base"].get("sha256", ""),
+        "model": cfg.model._target_,
+        "adapter": cfg.adapter._target_,
+        "steps": str(trainer.global_step),
+    }
+    run.save(module, adapter, header)
     run.finish(facts)
+    if module.adapted:
+        told = check_adapter(run, module, trainer)
+        run.finish({**facts, "self_check": told})
 
 
 def _refuse_local_ranks(cfg: DictConfig) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import math
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
 import lightning as L
 
+from disco.callbacks.together import say
 from disco.core.ranges import PositiveInt
 
 FILE = "history.jsonl"
@@ -20,7 +22,8 @@ class History(L.Callback):
 
     A line holds `step`, `seconds` since this fit began, `lr`, and every training value of that step;
     after each validation a line holds `step`, `seconds` and the validation values. Values that are not
-    finite are `null`. A resumed run appends; the later line of a step counts.
+    finite are `null`. A resumed run appends; the later line of a step counts. A full disk ends the file
+    and not the training.
 
     Args:
         every_steps: optimiser steps between two lines.
@@ -50,12 +53,12 @@ class History(L.Callback):
         if step // self.every_steps > self.last_step // self.every_steps:
             self.last_step = step
             rates = {"lr": trainer.optimizers[0].param_groups[0]["lr"]} if trainer.optimizers else {}
-            self._write(trainer, rates, skip="val/")
+            self._write(trainer, rates, skip=("val/",))
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Write the validation values."""
         if not trainer.sanity_checking:
-            self._write(trainer, {}, skip="train/")
+            self._write(trainer, {}, skip=("train/", "speed/", "memory/", "disk/"))
 
     def on_exception(
         self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException
@@ -67,7 +70,7 @@ class History(L.Callback):
         """Close the file."""
         self._close()
 
-    def _write(self, trainer: L.Trainer, extra: dict[str, float], *, skip: str) -> None:
+    def _write(self, trainer: L.Trainer, extra: dict[str, float], *, skip: tuple[str, ...]) -> None:
         if self.file is None:
             return
         logged = {
@@ -80,10 +83,15 @@ class History(L.Callback):
         for name, value in sorted({**logged, **extra}.items()):
             number = float(value)
             row[name] = number if math.isfinite(number) else None
-        self.file.write(json.dumps(row, allow_nan=False) + "\n")
-        self.file.flush()
+        try:
+            self.file.write(json.dumps(row, allow_nan=False) + "\n")
+            self.file.flush()
+        except OSError as error:
+            say(trainer, f"history: {FILE} ends here: {error.strerror or error}")
+            self._close()
 
     def _close(self) -> None:
         if self.file is not None:
-            self.file.close()
+            with suppress(OSError):  # what could not be written before
+                self.file.close()
             self.file = None

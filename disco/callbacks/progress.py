@@ -1,4 +1,4 @@
-"""Where a training run stands: one line that renews itself, or plain lines in a log."""
+"""Where a training run stands: a bar in a terminal, plain lines in a log."""
 
 from __future__ import annotations
 
@@ -11,19 +11,25 @@ from typing import Any, TextIO
 import lightning as L
 import torch
 from lightning.pytorch.callbacks import Timer
+from rich.console import Console
+from rich.progress import BarColumn, TaskID, TextColumn
+from rich.progress import Progress as Bar
+from rich.table import Column
 
-from disco.core.batch import AudioBatch, Batch, CodeBatch
+from disco.callbacks.amounts import amount_of, duration
 from disco.core.ranges import PositiveFloat
 
 WINDOW = 20.0  # seconds over which speed is averaged
+WAITING = 0.1  # share of waiting for data from which on it is shown
 FIRST_LINES = 1.0  # seconds after which a log gets its first line, so that a broken run shows early
 
 
 class Progress(L.Callback):
     """Shows stage, step, losses, speed and the time that is left; on the first process only.
 
-    A terminal gets one line, renewed ten times a second at most; anything else gets a line every
-    `every_seconds`, and a last one at the end.
+    A terminal gets a bar, renewed ten times a second at most; anything else gets a line every
+    `every_seconds`, and a last one at the end. Where `throughput` finds that training waits for its
+    data, the share of waiting is shown too.
 
     Args:
         label: the name of the stage.
@@ -39,6 +45,8 @@ class Progress(L.Callback):
         self.due = 0.0
         self.began = 0.0
         self.unit = ""
+        self.bar: Bar | None = None
+        self.task = TaskID(0)
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Start the clock."""
@@ -47,6 +55,10 @@ class Progress(L.Callback):
         self.due = self.began + (0.0 if self.stream.isatty() else FIRST_LINES)
         self.speed = _Speed()
         self.speed.add(self.began, trainer.global_step, torch.zeros(()))
+        if trainer.is_global_zero and self.stream.isatty():
+            self.bar = bar_on(Console(file=self.stream, force_terminal=True), room=len(self.label))
+            self.task = self.bar.add_task(self.label, total=_total_steps(trainer) or None, facts="")
+            self.bar.start()
 
     def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -78,21 +90,33 @@ class Progress(L.Callback):
         self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException
     ) -> None:
         """Leave the terminal on a fresh line for the error."""
-        if trainer.is_global_zero and self.stream.isatty():
-            self.stream.write("\n")
+        self._close()
 
     def _show(self, trainer: L.Trainer, now: float, stage: str, *, last: bool = False) -> None:
         if not trainer.is_global_zero or trainer.sanity_checking or now < self.due:
             return
-        terminal = self.stream.isatty()
-        self.due = now + (0.1 if terminal else self.every_seconds)
-        text = " · ".join(self._parts(trainer, now, stage, last=last))
-        self.stream.write(f"\r\x1b[2K{text}" + ("\n" if last else "") if terminal else f"{text}\n")
-        self.stream.flush()
+        parts = self._parts(trainer, now, last=last)
+        if self.bar is None:
+            self.due = now + self.every_seconds
+            self.stream.write(" · ".join([stage, *parts]) + "\n")
+            self.stream.flush()
+            return
+        self.due = now + 0.1
+        facts = " · ".join(parts)
+        self.bar.update(
+            self.task, completed=trainer.global_step, description=stage, facts=facts, refresh=True
+        )
+        if last:
+            self._close()
 
-    def _parts(self, trainer: L.Trainer, now: float, stage: str, *, last: bool) -> list[str]:
+    def _close(self) -> None:
+        if self.bar is not None:
+            self.bar.stop()
+            self.bar = None
+
+    def _parts(self, trainer: L.Trainer, now: float, *, last: bool) -> list[str]:
         step, total = trainer.global_step, _total_steps(trainer)
-        parts = [stage, f"step {step:,}/{total:,}" if total else f"step {step:,}"]
+        parts = [f"step {step:,}/{total:,}" if total else f"step {step:,}"]
         for name, key in (("loss", "train/loss"), ("val", "val/loss")):
             if key in trainer.callback_metrics:
                 parts.append(f"{name} {float(trainer.callback_metrics[key]):.4g}")
@@ -102,6 +126,9 @@ class Progress(L.Callback):
         if steps > 0:
             parts.append(f"{steps:.3g} steps/s")
             parts.append(f"{amount:,.0f} {self.unit}/s" if amount >= 100 else f"{amount:.3g} {self.unit}/s")
+            waiting = float(trainer.callback_metrics.get("speed/data_wait", 0.0))
+            if waiting >= WAITING:
+                parts.append(f"{waiting:.0%} waiting for data")
             limits = _time_left(trainer) + ([(total - step) / steps] if total else [])
             if limits:
                 parts.append(f"{duration(min(limits))} left")
@@ -128,23 +155,17 @@ class _Speed:
         return (marks[-1][1] - marks[0][1]) / span, amount / span
 
 
-def amount_of(batch: Batch) -> tuple[torch.Tensor, str]:
-    """Return how much music a batch holds, without its padding, and in which unit."""
-    count = batch.valid.sum()
-    if isinstance(batch, AudioBatch):
-        return count / batch.rate, "audio-s"
-    if isinstance(batch, CodeBatch):
-        return count * batch.codes.shape[1], "tokens"
-    return count, "tokens"
-
-
-def duration(seconds: float) -> str:
-    """Write a length of time the way people say it: 42 s, 3:05, 2:10:00."""
-    whole = max(0, round(seconds))
-    hours, minutes = whole // 3600, whole % 3600 // 60
-    if hours:
-        return f"{hours}:{minutes:02d}:{whole % 60:02d}"
-    return f"{minutes}:{whole % 60:02d}" if minutes else f"{whole} s"
+def bar_on(console: Console, *, room: int) -> Bar:
+    """Return a bar for a terminal; it is drawn only when told, and lines printed meanwhile stand above it."""
+    return Bar(
+        TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True, min_width=room)),
+        BarColumn(bar_width=12),
+        TextColumn(
+            "{task.fields[facts]}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis")
+        ),
+        console=console,
+        auto_refresh=False,
+    )
 
 
 def _total_steps(trainer: L.Trainer) -> int:

@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
+import numpy as np
 import torch
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from disco.audio.clip import Clip
 from disco.audio.io import write_clip
+from disco.callbacks.chroma import chroma_picture
 from disco.callbacks.tensorboard import add_clip, add_picture
+from disco.callbacks.together import say
 from disco.core.batch import AudioBatch, Batch, Conditions
 from disco.core.contracts import Sampler
 from disco.core.module import GenerativeModule
@@ -20,17 +23,18 @@ from disco.core.ranges import PositiveFloat, PositiveInt
 from disco.errors import DiscoError
 from disco.midi.render import render
 from disco.midi.score import Score, note_table, write_score
-from disco.report.pictures import piano_roll_picture, spectrogram_picture
+from disco.report.pictures import Pixels, piano_roll_picture, spectrogram_picture
 
 
 class Samples(L.Callback):
     """Lets the model make something every `every_steps` steps and at the end.
 
     What it makes depends on what it offers: a module with `reconstruct(clip)` gives back clips of the
-    validation set (the originals stand beside them once), any other generates. Sound, spectrogram and
-    piano roll go to TensorBoard, WAV and MIDI files to `samples/` in the run folder. Training goes on
-    as if nothing had happened: no random number of its own is drawn. A score without notes makes no
-    sound; `samples/empty` counts them.
+    validation set (the originals stand beside them once), any other generates. Sound, spectrogram (one
+    per channel, the left one on top), chroma and piano roll go to TensorBoard, WAV and MIDI files to
+    `samples/` in the run folder. Training goes on as if nothing had happened: no random number of its
+    own is drawn, and a full disk is only told. A score without notes makes no sound; `samples/empty`
+    counts them.
 
     Args:
         every_steps: optimiser steps between two rounds.
@@ -99,7 +103,10 @@ class Samples(L.Callback):
             part.training = True
         self.last_step, self.first_round = step, False
         if trainer.is_global_zero:
-            self._keep(trainer, pieces, step)
+            try:
+                self._keep(trainer, pieces, step)
+            except OSError as error:
+                say(trainer, f"samples: those of step {step:,} are not kept: {error.strerror or error}")
 
     def _pieces(self, trainer: L.Trainer, module: GenerativeModule) -> dict[str, Clip | Score]:
         reconstruct = getattr(module, "reconstruct", None)
@@ -158,9 +165,15 @@ class Samples(L.Callback):
             write_clip(folder / f"{name}.wav", clip, allow_clipping=True)
             for writer in writers:
                 add_clip(writer, name, clip, step)
-                add_picture(writer, f"{name}/spectrogram", spectrogram_picture(clip), step)
+                add_picture(writer, f"{name}/spectrogram", _spectrograms(clip), step)
+                add_picture(writer, f"{name}/chroma", chroma_picture(clip), step)
         for logger in trainer.loggers:
             logger.log_metrics({"samples/empty": float(empty)}, step)
+
+
+def _spectrograms(clip: Clip) -> Pixels:
+    channels = [Clip(channel[None], clip.rate) for channel in clip.wave]
+    return np.concatenate([spectrogram_picture(channel) for channel in channels])
 
 
 def _named(kind: str, pieces: Sequence[Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from disco.core.batch import Conditions
 from disco.core.contracts import Conditioner, Context
 from disco.core.ranges import PositiveInt
 from disco.errors import DiscoError
+from disco.nets.soft_prompt import SoftPrompt
 
 
 @runtime_checkable
@@ -34,6 +35,16 @@ class Text(Conditioner):
         super().__init__()
         self.project = nn.Linear(encoder.width, width)
         self._reader = _Reader(encoder)
+        self.prompt: SoftPrompt | None = None  # where an adapter speaks
+
+    @property
+    def read_width(self) -> int:
+        """Width of what the encoder says."""
+        return self.project.in_features
+
+    def read(self, caption: str) -> Float[Tensor, "n e"]:
+        """Return what the encoder says to a caption, a vector per word piece."""
+        return self._reader.read(caption)
 
     def forward(self, conditions: Conditions, frames: int, frame_rate: float) -> Context:
         """Return the word pieces of each caption, padded; the mask tells which are real."""
@@ -45,8 +56,10 @@ class Text(Conditioner):
         for row, one in enumerate(read):
             padded[row, : len(one)] = one
             mask[row, : len(one)] = True
-        mask = mask.to(place)
-        return Context(cross=self.project(padded.to(place)) * mask[..., None], cross_mask=mask)
+        vectors, mask = padded.to(place), mask.to(place)
+        if self.prompt is not None:
+            vectors, mask = self.prompt(vectors, mask)
+        return Context(cross=self.project(vectors) * mask[..., None], cross_mask=mask)
 
 
 class _Reader:

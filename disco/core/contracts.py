@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -111,6 +111,7 @@ class Adapter(Protocol):
     """Which weights move."""
 
     needs_base: bool
+    mergeable: bool
 
     def attach(self, module: GenerativeModule) -> None:
         """Freeze and insert; runs after weights are loaded."""
@@ -118,6 +119,14 @@ class Adapter(Protocol):
 
     def merge(self, module: GenerativeModule) -> None:
         """Fold what was learned into the base."""
+        ...
+
+    def strengthen(self, strength: float) -> None:
+        """Set how much of what was inserted is heard, where it cannot be folded: 0 nothing, 1 as learnt."""
+        ...
+
+    def description(self) -> Mapping[str, Any]:
+        """Return what `adapter_config.json` says."""
         ...
 
 

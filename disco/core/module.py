@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import lightning as L
 import torch
 from lightning.pytorch.core.optimizer import LightningOptimizer
+from torch.distributed.tensor import DTensor
 
 from disco.core.batch import Batch, Conditions
 from disco.core.contracts import Recipe, Sampler
 from disco.core.outputs import Outputs
-from disco.core.steps import StepRule, adversarial_step, plain_step
+from disco.core.sites import Site
+from disco.core.steps import StepRule, Window, adversarial_step, judged, plain_step
 from disco.core.term import Objective, Term
 from disco.core.views import View
 from disco.errors import DiscoError
@@ -29,7 +31,7 @@ class GenerativeModule(L.LightningModule, ABC):
     Attributes:
         accepts: batch types it understands.
         offers: slots of `Outputs` that it fills in.
-        sites: site name ("query", …) to a regex over submodule names, for adapters.
+        sites: site name ("query", …) to a regex over submodule names or to shared rows, for adapters.
         survey_items: how many training items `prepare_fit` looks at; None for all.
         counted: beginnings of the names of buffers that `prepare_fit` fills and that an adapter may recount.
         training_only: beginnings of the names of tensors that the trained model does without.
@@ -40,7 +42,7 @@ class GenerativeModule(L.LightningModule, ABC):
 
     accepts: ClassVar[tuple[type, ...]]
     offers: ClassVar[frozenset[str]]
-    sites: ClassVar[Mapping[str, str]]
+    sites: ClassVar[Mapping[str, Site]]
     survey_items: ClassVar[int | None] = None
     counted: ClassVar[tuple[str, ...]] = ()
     training_only: ClassVar[tuple[str, ...]] = ("objective.",)
@@ -55,6 +57,8 @@ class GenerativeModule(L.LightningModule, ABC):
         self.strict_loading = False  # load_state_dict below checks more exactly
         self.automatic_optimization = not self.objective.critics
         self.step_rule: StepRule = plain_step if self.automatic_optimization else adversarial_step
+        self.window = Window()
+        self.skipped = 0
 
     @property
     @abstractmethod
@@ -75,26 +79,36 @@ class GenerativeModule(L.LightningModule, ABC):
         """Look at the training data once before the first step of a model without weights (count priors)."""
 
     def on_fit_start(self) -> None:
-        """Survey the data, unless the weights come from somewhere and nothing is counted again."""
+        """Survey the data, unless the weights come from somewhere and nothing is counted again.
+
+        Raises:
+            DiscoError: there is no data, or too little to start from.
+        """
         resumed = self.trainer.ckpt_path is not None
         if self.fresh or (self.recounts and self.counted and not resumed):
             data = self.trainer.datamodule  # pyright: ignore[reportAttributeAccessIssue]  fit sets it
-            self.prepare_fit(data.survey(most=self.survey_items))
+            data.train_dataloader()  # refuses an empty split
+            try:
+                self.prepare_fit(data.survey(most=self.survey_items))
+            except ValueError as error:
+                raise DiscoError(
+                    f"the training data is too little to start from: {error}", do="prepare more music"
+                ) from error
 
     # ------------------------------------------------------------------ steps
 
     def training_step(self, batch: Batch, batch_index: int) -> torch.Tensor:
-        """Apply the step rule and log every term."""
+        """Apply the step rule and log every term; the loss weighs what its batch counts."""
         total, parts = self.step_rule(self, batch)
         size = len(batch)
         self.log("train/loss", total.detach(), prog_bar=True, batch_size=size)
         self.log_dict({f"train/{name}": value for name, value in parts.items()}, batch_size=size)
-        return total
+        return total * self.window.weight(total.device) if self.automatic_optimization else total
 
     def validation_step(self, batch: Batch, batch_index: int) -> None:
         """Average the objective over everything that counts."""
         out = self(batch)
-        total, parts = self.objective(out, batch)
+        total, parts = judged(self, out, batch)
         values = {"val/loss": total, **{f"val/{name}": value for name, value in parts.items()}}
         self.log_dict({**values, **self.measures(out)}, batch_size=out.count, sync_dist=True)
 
@@ -109,6 +123,7 @@ class GenerativeModule(L.LightningModule, ABC):
         each = 1 if self.automatic_optimization else 2  # the trainer counts the critics' steps too
         steps = int(self.trainer.estimated_stepping_batches) // each
         critics = self.objective.critics
+        self.objective.float()  # precision=bf16-true narrows it with the rest, and losses want float32
         parts = [_Part(self, skip=critics), torch.nn.ModuleList(critics)] if critics else [self]
         pairs = [self.recipe.build(part, steps) for part in parts]
         return [
@@ -116,30 +131,58 @@ class GenerativeModule(L.LightningModule, ABC):
             for optimizer, schedule in pairs
         ]
 
+    def on_train_start(self) -> None:
+        """Forget what an interrupted fit had accumulated."""
+        self.window = Window()
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        """Finish the gradients, which are unscaled by now: weigh, measure, clip, or leave out the step."""
+        if self.automatic_optimization:
+            factor = self.window.close(self.trainer.accumulate_grad_batches, self.device)
+            gradients = [p.grad for p in _parameters(optimizer) if p.grad is not None]
+            if factor != 1 and gradients:
+                torch._foreach_mul_(gradients, factor)
+        self.clip(optimizer)
+
     def configure_gradient_clipping(
         self,
         optimizer: torch.optim.Optimizer,
         gradient_clip_val: float | None = None,
         gradient_clip_algorithm: str | None = None,
     ) -> None:
-        """Clip by the recipe's norm; the trainer's own setting is not used."""
-        self.clip(optimizer)
+        """Leave clipping to the recipe's norm; the trainer's own setting is not used."""
 
     def clip(self, optimizer: torch.optim.Optimizer | LightningOptimizer) -> None:
-        """Scale the gradients of one optimiser down to the recipe's norm.
+        """Scale the gradients of one optimiser down to the recipe's norm; runs before every step.
+
+        Logs the norm before clipping as `train/grad_norm` (of critics, `train/grad_norm/critic`) and the
+        steps left out so far as `train/skipped`: one whose gradients are not finite moves nothing.
 
         Raises:
             DiscoError: float16 with a fused optimiser, which would unscale only after this.
         """
-        if self.recipe is None or self.recipe.clip_norm == 0:
-            return
-        scaled = getattr(self.trainer.precision_plugin, "scaler", None) is not None
-        if scaled and getattr(optimizer, "_step_supports_amp_scaling", False):
+        scaler = getattr(self.trainer.precision_plugin, "scaler", None)
+        fused = scaler is not None and getattr(optimizer, "_step_supports_amp_scaling", False)
+        most = 0.0 if self.recipe is None else self.recipe.clip_norm
+        if fused and most:
             raise DiscoError(
                 "float16 gradients cannot be clipped in a fused optimiser", do="set optim.fused=false"
             )
-        parameters = [p for group in optimizer.param_groups for p in group["params"]]
-        torch.nn.utils.clip_grad_norm_(parameters, self.recipe.clip_norm)
+        parameters = [p for p in _parameters(optimizer) if p.grad is not None]
+        norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+        if isinstance(norm, DTensor):
+            norm = norm.full_tensor()
+        if not norm.isfinite():
+            self.skipped += 1
+            if scaler is None:  # a scaler leaves the step out by itself, and then lowers its scale
+                for parameter in parameters:
+                    parameter.grad = None
+        elif most and parameters:
+            torch.nn.utils.clip_grads_with_norm_(parameters, most, norm)
+        first = optimizer.param_groups is self.trainer.optimizers[0].param_groups
+        name = "train/grad_norm" if first else "train/grad_norm/critic"
+        unscaled = norm / scaler.get_scale() if fused and scaler is not None else norm
+        self.log_dict({name: unscaled, "train/skipped": float(self.skipped)})
 
     # ------------------------------------------------------------ checkpoints
 
@@ -166,6 +209,11 @@ class GenerativeModule(L.LightningModule, ABC):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Drop frozen weights, so that an adapter's checkpoint has an adapter's size."""
         checkpoint["state_dict"] = self.moving_state()
+        checkpoint["skipped"] = self.skipped
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take up the count of steps left out."""
+        self.skipped = checkpoint.get("skipped", 0)
 
     def load_state_dict(
         self,
@@ -197,6 +245,10 @@ class GenerativeModule(L.LightningModule, ABC):
         return super().load_state_dict(state_dict, strict=False, assign=assign)
 
 
+def _parameters(optimizer: torch.optim.Optimizer | LightningOptimizer) -> list[torch.nn.Parameter]:
+    return [p for group in optimizer.param_groups for p in group["params"]]
+
+
 class _Part(torch.nn.Module):
     """A module without some of its submodules, for building an optimiser."""
 
@@ -204,6 +256,7 @@ class _Part(torch.nn.Module):
         super().__init__()
         skipped = {id(p) for module in skip for p in module.parameters()}
         self.kept = [(name, p) for name, p in whole.named_parameters() if id(p) not in skipped]
+        self.sites = getattr(whole, "sites", None)  # for rates by site
 
     def named_parameters(self, *arguments: Any, **options: Any) -> Any:
         """Yield the kept parameters under their full names."""

@@ -54,5 +54,6 @@ def per_codebook(out: Outputs) -> Float[Tensor, "k"]:
     assert out.logits is not None, "checked by needs"
     assert out.targets is not None
     assert out.mask is not None
-    nats = F.cross_entropy(out.logits.float().movedim(-1, 1), out.targets, reduction="none")
+    rows = out.logits.float().flatten(0, -2)  # with the classes last nothing is copied
+    nats = F.cross_entropy(rows, out.targets.flatten(), reduction="none").view_as(out.targets)
     return (nats * out.mask).sum((0, 2)) / out.mask.sum((0, 2)).clamp(min=1)

@@ -14,6 +14,7 @@ from disco.core.contracts import Recipe, Sampler
 from disco.core.module import GenerativeModule
 from disco.core.outputs import Outputs
 from disco.core.ranges import PositiveFloat, PositiveInt
+from disco.core.sites import Site
 from disco.core.term import Term, check_needs
 from disco.core.views import AudioView
 from disco.errors import DiscoError
@@ -42,7 +43,12 @@ class Autoencoder(GenerativeModule):
     offers: ClassVar[frozenset[str]] = frozenset(
         {"wave", "reference", "magnitude", "magnitude_reference", "commitment", "codes"}
     )
-    sites: ClassVar[Mapping[str, str]] = {}
+    sites: ClassVar[Mapping[str, Site]] = {
+        "ffn_in": r"(encoder|decoder)\.body\.blocks\.\d+\.grow",
+        "ffn_out": r"(encoder|decoder)\.body\.blocks\.\d+\.shrink",
+        "encoder": "encoder",
+        "decoder": "decoder",
+    }
     survey_items: ClassVar[int | None] = 1000
     usage: Tensor
 

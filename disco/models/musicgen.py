@@ -16,6 +16,7 @@ from disco.core.contracts import Codec, Conditioner, Context, Recipe, Sampler, s
 from disco.core.module import GenerativeModule
 from disco.core.outputs import Outputs, per_codebook
 from disco.core.ranges import PositiveFloat, PositiveInt, Share
+from disco.core.sites import Site
 from disco.core.term import Term
 from disco.core.views import CodeView
 from disco.errors import DiscoError
@@ -32,6 +33,7 @@ class MusicGen(GenerativeModule):
     The codec and frozen encoders are not part of its weights.
 
     Args:
+        checkpoint_layers: share of the layers whose insides are recomputed in the backward pass.
         pattern: which codebook of which frame is predicted when.
         prior: count training tokens before the first step and start from what the counts foretell.
         condition_dropout: share of training items that are told nothing, for guidance.
@@ -40,7 +42,7 @@ class MusicGen(GenerativeModule):
 
     accepts: ClassVar[tuple[type, ...]] = (CodeBatch,)
     offers: ClassVar[frozenset[str]] = frozenset({"logits", "targets", "mask", "hidden"})
-    sites: ClassVar[Mapping[str, str]] = SITES
+    sites: ClassVar[Mapping[str, Site]] = SITES
     counted: ClassVar[tuple[str, ...]] = ("prior.",)
     training_only: ClassVar[tuple[str, ...]] = (
         "objective.",
@@ -56,6 +58,7 @@ class MusicGen(GenerativeModule):
         heads: PositiveInt,
         dropout: Share,
         positions: Positions,
+        checkpoint_layers: Share = 0.0,  # runs that were saved before it lack the key
         pattern: Pattern,
         prior: bool,
         condition_dropout: Share,
@@ -83,6 +86,7 @@ class MusicGen(GenerativeModule):
             bias=False,
             cross=bool(conditioners),
             positions=positions,
+            checkpoint_layers=checkpoint_layers,
         )
         self.head = nn.Linear(width, self.num_codebooks * self.special, bias=False)
         self.prior = self._build_prior() if prior else None
@@ -245,8 +249,8 @@ class MusicGen(GenerativeModule):
 
     def _by_frame(self, logits: Float[Tensor, "b s kv"], layout: Layout) -> Float[Tensor, "b k f v"]:
         """Pick the logits of each codebook and frame: those of the step before its own."""
-        codebook = torch.arange(self.num_codebooks, device=logits.device)[:, None]
-        return self._by_codebook(logits)[:, codebook, layout.step.to(logits.device) - 1]
+        rows = self._by_codebook(logits).unbind(1)
+        return torch.stack([row[:, at] for row, at in zip(rows, layout.places(), strict=True)], 1)
 
 
 def _mask(batch: CodeBatch) -> Bool[Tensor, "b k f"]:

@@ -14,6 +14,7 @@ from disco.core.contracts import Conditioner, Context, Recipe, Sampler, Tokenize
 from disco.core.module import GenerativeModule
 from disco.core.outputs import Outputs
 from disco.core.ranges import PositiveInt, Share
+from disco.core.sites import Site
 from disco.core.term import Term
 from disco.core.views import ScoreView
 from disco.errors import DiscoError
@@ -30,6 +31,7 @@ class Symbolic(GenerativeModule):
     """Writes scores token by token, told by conditioners what to write.
 
     Args:
+        checkpoint_layers: share of the layers whose insides are recomputed in the backward pass.
         length: tokens that it sees at once, in training and in generation; longer pieces go on with
             the last half of them in memory.
         condition_dropout: share of training items that are told nothing, for guidance.
@@ -37,7 +39,7 @@ class Symbolic(GenerativeModule):
 
     accepts: ClassVar[tuple[type, ...]] = (ScoreBatch,)
     offers: ClassVar[frozenset[str]] = frozenset({"logits", "targets", "mask", "hidden"})
-    sites: ClassVar[Mapping[str, str]] = SITES
+    sites: ClassVar[Mapping[str, Site]] = SITES
 
     def __init__(  # noqa: PLR0913  sizes, parts and what is injected
         self,
@@ -47,6 +49,7 @@ class Symbolic(GenerativeModule):
         heads: PositiveInt,
         dropout: Share,
         positions: Positions,
+        checkpoint_layers: Share = 0.0,  # runs that were saved before it lack the key
         length: PositiveInt,
         condition_dropout: Share,
         tokenizer: Tokenizer,
@@ -68,6 +71,7 @@ class Symbolic(GenerativeModule):
             bias=False,
             cross=bool(conditioners),
             positions=positions,
+            checkpoint_layers=checkpoint_layers,
         )
         self.head = nn.Linear(width, tokenizer.vocabulary, bias=False)
         normal_by_fan_in(self.embedding.weight, 1.0)

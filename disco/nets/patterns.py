@@ -43,6 +43,18 @@ class Layout:
         """Read the frames back out of the steps."""
         return steps.gather(-1, self.step.to(steps.device).expand(len(steps), -1, -1))
 
+    def places(self) -> list[slice | Int[Tensor, "f"]]:
+        """Return for each codebook at which places its frames are predicted: one before their own steps.
+
+        Places that follow one another are a slice, which is cheaper to read.
+        """
+        found: list[slice | Tensor] = []
+        for row in self.step - 1:
+            first, count = int(row[0]), len(row)
+            in_turn = torch.equal(row, first + torch.arange(count, device=row.device))
+            found.append(slice(first, first + count) if in_turn else row)
+        return found
+
     def valid(self, frames: Int[Tensor, "b"]) -> Bool[Tensor, "b k s"]:
         """Tell where a step holds a frame before the end of its item."""
         frame = self.frame.to(frames.device)

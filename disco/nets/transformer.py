@@ -10,6 +10,9 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from disco.nets.prefix import Prefix
 
 Rotation = tuple[Float[Tensor, "s half"], Float[Tensor, "s half"]]
 
@@ -99,6 +102,8 @@ class Attention(nn.Module):
         if width % (2 * heads):
             raise ValueError(f"width {width} is not an even number per each of {heads} heads")
         self.heads = heads
+        self.head_width = width // heads
+        self.prefix: Prefix | None = None  # where an adapter speaks
         self.query = nn.Linear(width, width, bias=bias)
         self.key = nn.Linear(width, width, bias=bias)
         self.value = nn.Linear(width, width, bias=bias)
@@ -119,6 +124,8 @@ class Attention(nn.Module):
     ) -> Float[Tensor, "b s d"]:
         """Average the values by likeness and mix the heads."""
         heard = F.scaled_dot_product_attention(query, key, value, mask, is_causal=causal)
+        if self.prefix is not None:
+            heard = heard + self.prefix(query)
         return self.out(heard.transpose(1, 2).flatten(-2))
 
 
@@ -195,6 +202,9 @@ class Decoder(nn.Module):
         dropout: of the input and of what each sublayer adds.
         bias: of the projections and the feed-forward; MusicGen has none.
         cross: build cross-attention; without it a context is refused.
+        checkpoint_layers: share of the layers that training runs through twice instead of keeping what
+            they made for the backward pass (gradient checkpointing, Chen et al. 2016, 1604.06174):
+            with 1 a third more work for a fraction of the memory.
     """
 
     def __init__(
@@ -207,9 +217,11 @@ class Decoder(nn.Module):
         bias: bool,
         cross: bool,
         positions: Positions,
+        checkpoint_layers: float = 0.0,
     ) -> None:
         super().__init__()
         self.positions = positions
+        self.checkpoint_layers = checkpoint_layers
         self.cross = cross
         self.head_width = width // heads
         self.layers = nn.ModuleList(
@@ -250,11 +262,20 @@ class Decoder(nn.Module):
         rotation = self.positions.rotation(steps, self.head_width)
         hearing = Hearing(rotation, past, context, mask, told, cache)
         x = self.drop(x)
+        twice = round(self.checkpoint_layers * len(self.layers)) if self._keeps(cache) else 0
         for index, layer in enumerate(self.layers):
-            x = layer(x, hearing, index)
+            if index < twice:
+                x = checkpoint(layer, x, hearing, index, use_reentrant=False)
+                assert isinstance(x, Tensor)
+            else:
+                x = layer(x, hearing, index)
         if cache is not None:
             cache.length += x.shape[1]
         return self.out_norm(x)
+
+    def _keeps(self, cache: Cache | None) -> bool:
+        """Return whether this pass keeps anything for a backward pass."""
+        return self.training and cache is None and torch.is_grad_enabled()
 
     def _initialise(self) -> None:
         """Gaussian by fan-in, smaller with depth: MusicGen's `depthwise_init: current`."""

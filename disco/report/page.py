@@ -75,6 +75,16 @@ class PlayerGroup:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Grid:
+    """Things beside one another: a row each, what is said of them in columns."""
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    text: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Command:
     """A line for the terminal, and what it does."""
 
@@ -89,6 +99,7 @@ class Page:
     title: str
     lead: str
     measures: Sequence[Measure] = ()
+    grids: Sequence[Grid] = ()
     groups: Sequence[PlayerGroup] = ()
     curves: Sequence[Curve] = ()
     rough: Sequence[str] = ()

@@ -8,14 +8,24 @@ import pytest
 import torch
 
 from disco.callbacks import progress
-from disco.callbacks.progress import Progress, amount_of, duration
+from disco.callbacks.amounts import amount_of, duration
+from disco.callbacks.progress import Progress
 from disco.core.batch import CodeBatch, Conditions, ScoreBatch
 from tests.callbacks.toy_models import ToyAudio, batches, fit
+
+CONTROL = re.compile(r"\x1b\[[\d;?]*[A-Za-z]")
 
 
 class Screen(io.StringIO):
     def isatty(self):
         return True
+
+
+@pytest.fixture
+def wide(monkeypatch):
+    """A terminal with room for everything."""
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("TERM", "xterm")
 
 
 @pytest.fixture
@@ -47,26 +57,41 @@ def test_a_log_gets_a_plain_line_every_few_seconds_and_a_last_one(monkeypatch, t
     assert re.match(r"tones done · step 12/12 · loss \S+ · val \S+ · took \d+ s$", lines[-1])
 
 
-@pytest.mark.usefixtures("clock")
-def test_a_line_holds_step_losses_speed_and_time_left(monkeypatch, tmp_path):
-    text = shown(monkeypatch, Screen(), tmp_path)
-    fifth = next(part for part in text.split("\r\x1b[2K") if part.startswith("tones · step 5/12"))
+@pytest.mark.usefixtures("clock", "wide")
+def test_a_bar_holds_step_losses_speed_and_time_left(monkeypatch, tmp_path):
+    drawn = CONTROL.sub("", shown(monkeypatch, Screen(), tmp_path)).split("\r")
+    fifth = next(line for line in drawn if "step 5/12" in line)
     number = r"[\d.e+-]+"
-    assert re.match(
-        rf"tones · step 5/12 · loss {number} · val {number}"
-        rf" · {number} steps/s · {number} audio-s/s · \d+ s left",
+    found = re.search(
+        rf"tones +[━╸╺ ]+ step 5/12 · loss {number} · val {number}"
+        rf" · ({number}) steps/s · ({number}) audio-s/s · \d+ s left",
         fifth,
     )
-    steps, amount = (float(fifth.split(" · ")[k].split()[0]) for k in (4, 5))
+    assert found, fifth
+    steps, amount = map(float, found.groups())
     assert amount == pytest.approx(0.75 * steps, rel=0.02)  # two items of 8,000 and 4,000 samples at 16 kHz
 
 
-@pytest.mark.usefixtures("clock")
-def test_a_terminal_gets_one_line_renewed(monkeypatch, tmp_path):
+@pytest.mark.usefixtures("clock", "wide")
+def test_a_bar_stays_on_its_line_and_ends_full(monkeypatch, tmp_path):
     text = shown(monkeypatch, Screen(), tmp_path)
     assert text.count("\n") == 1
-    assert text.endswith("\n")
-    assert text.count("\r\x1b[2K") >= 12
+    assert text.count("\x1b[2K") >= 12
+    last = CONTROL.sub("", text).split("\r")[-1]
+    assert re.match(r"tones done ━{12} step 12/12 · loss \S+ · val \S+ · took \d+ s", last), last
+
+
+@pytest.mark.usefixtures("clock")
+def test_a_narrow_terminal_cuts_the_line_instead_of_breaking_it(monkeypatch, tmp_path):
+    monkeypatch.setenv("COLUMNS", "50")
+    text = shown(monkeypatch, Screen(), tmp_path)
+    lines = CONTROL.sub("", text).strip("\n").split("\r")
+    assert text.count("\n") == 1
+    assert max(map(len, lines)) <= 50
+    assert all(line.startswith("tone") for line in lines if line), [
+        x for x in lines if not x.startswith("tone")
+    ]
+    assert any("step 5/12 · loss" in line for line in lines)
 
 
 def test_amounts_leave_padding_out():

@@ -49,7 +49,11 @@ def test_scores_are_rendered_and_empty_ones_counted(tmp_path):
     fit(ToyScore(), tmp_path, [samples()])
     found = events(tmp_path)
     assert found.Tags()["audio"] == ["generated-01"]
-    assert sorted(found.Tags()["images"]) == ["generated-01/piano roll", "generated-01/spectrogram"]
+    assert sorted(found.Tags()["images"]) == [
+        "generated-01/chroma",
+        "generated-01/piano roll",
+        "generated-01/spectrogram",
+    ]
     assert [event.value for event in found.Scalars("samples/empty")] == [1.0, 1.0]
     assert (tmp_path / "samples" / "step-000004" / "generated-01.mid").is_file()
 

@@ -9,6 +9,7 @@ from symusic import Note, Track
 from torch.utils.data import DataLoader
 
 from disco.audio.clip import Clip
+from disco.callbacks.checkpoint import Checkpoint
 from disco.core.batch import AudioBatch, Conditions
 from disco.core.module import GenerativeModule
 from disco.core.outputs import Outputs
@@ -97,21 +98,35 @@ def batches(count):
     return DataLoader([batch] * count, batch_size=None)
 
 
-def fit(module, folder, callbacks, *, steps=6):
-    """Train a few steps with a TensorBoard logger, and return the trainer."""
-    trainer = L.Trainer(
+def keeper(**changes):
+    """Return the checkpoint callback with nothing switched on besides what is given."""
+    plain = {"every_n_steps": 1000, "every_minutes": None, "monitor": "val/loss", "mode": "min"}
+    return Checkpoint(**{**plain, "top_k": 0, "milestones": [], "disk_gb": None, **changes})
+
+
+def trainer_for(folder, callbacks, *, steps=6, logger=None, every_batches=3, accumulate=1):
+    """Return a trainer of a few steps with a TensorBoard logger."""
+    return L.Trainer(
         default_root_dir=folder,
         accelerator="cpu",
         max_steps=steps,
+        accumulate_grad_batches=accumulate,
         callbacks=callbacks,
-        logger=TensorBoardLogger(folder, name=None, version="tensorboard"),
+        logger=TensorBoardLogger(folder, name=None, version="tensorboard") if logger is None else logger,
         enable_progress_bar=False,
         enable_model_summary=False,
         enable_checkpointing=False,
         log_every_n_steps=1,
         num_sanity_val_steps=0,
-        val_check_interval=3,
+        val_check_interval=every_batches,
         check_val_every_n_epoch=None,
     )
-    trainer.fit(module, batches(20), batches(2))
+
+
+def fit(module, folder, callbacks, *, resume=False, train=None, **options):
+    """Train a few steps, and return the trainer."""
+    trainer = trainer_for(folder, callbacks, **options)
+    last = folder / "checkpoints" / "last.ckpt" if resume else None
+    train = batches(20) if train is None else train
+    trainer.fit(module, train, batches(2), ckpt_path=last, weights_only=False)
     return trainer

@@ -14,7 +14,10 @@ from disco.apps.launch import CONF
 APPS = sorted(path.stem for path in CONF.glob("*.yaml"))
 APP_OF = {"prepare": "prepare", "metric": "evaluate"}  # groups that are not train.py's
 # Groups that exist inside an option of another: that option, and how the command line calls them there.
-INSIDE = {"model/body": ("model=autoencoder", "model/body@model")}
+INSIDE = {
+    "model/body": ("model=autoencoder", "model/body@model"),
+    "experiment/paper": ("seed=0", "+experiment/paper"),
+}
 INJECTED = {
     "model": ("terms", "recipe", "codec", "conditioners"),
     "data": ("augments",),

@@ -34,6 +34,17 @@ SLIPS = {
     "model=autoencoder model.quantizer.code_dim=8": ["model.quantizer.code_dim=64"],
     "model=autoencoder_seanet model.hop=333": ["frames of 640 samples", "model.hop=640"],
     "model=symbolic trainer.max_steps=many": ["trainer.max_steps", "many"],
+    "model=symbolic optim/schedule=invers_sqrt": ["did you mean 'inverse_sqrt'?"],
+    "experiment=paper/musicgn": ["experiment=paper/musicgn", "did you mean 'paper/musicgen'?"],
+    "experiment=paper/musicgen optim.lrr=1": ["optim.lrr", "did you mean 'lr'?"],
+    "model=symbolic optim.schedule.warmup=4000": ["takes 4000 steps", "the run has 400", "a longer run"],
+    "model=symbolic optim.schedule.warmup=-1": ["optim.schedule.warmup=-1", "a number, 0 or more"],
+    "model=symbolic optim.layer_decay=1.2": ["optim.layer_decay=1.2", "a number from 0 to 1"],
+    "model=symbolic optim.weight_decay=2": ["optim.weight_decay=2", "a number from 0 to 1"],
+    "model=symbolic optim.site_rates={haed:0.1}": ["no site 'haed'", "cross_key", "did you mean 'head'?"],
+    "model=symbolic optim.site_rates={head:-1}": ["site_rates.head=-1 is below 0"],
+    "model=symbolic optim=sgd optim.momentum=0": ["Nesterov momentum requires a momentum"],
+    "model=symbolic optim.betas=[0.9]": ["optim: not enough values"],
 }
 
 

@@ -119,3 +119,64 @@ def test_one_layer_is_what_its_formula_says() -> None:
     after = after + F.gelu(F.layer_norm(after, (32,)) @ layer.ffn_in.weight.T) @ layer.ffn_out.weight.T
     net.layers = net.layers[:1]
     assert torch.allclose(net(x), F.layer_norm(after, (32,)), atol=1e-5)
+
+
+def kept(run) -> int:
+    """Bytes that a forward pass keeps for its backward pass, each storage once."""
+    found = {}
+
+    def pack(x: torch.Tensor) -> torch.Tensor:
+        found[x.untyped_storage().data_ptr()] = x.untyped_storage().nbytes()
+        return x
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda x: x):
+        run()
+    return sum(found.values())
+
+
+def test_recomputed_layers_keep_less_than_half_and_give_the_same_gradients() -> None:
+    x, context = torch.randn(2, 16, 32), torch.randn(2, 4, 32)
+    gradients, bytes_kept = [], []
+    for share in (0.0, 1.0):
+        torch.manual_seed(0)
+        net = Decoder(
+            width=32, depth=8, heads=4, dropout=0.2, bias=False, cross=True, positions=POSITIONS[1],
+            checkpoint_layers=share,
+        )  # fmt: skip
+        weights = sum(p.numel() * 4 for p in net.parameters())
+        answers = []
+
+        def run(net=net, answers=answers) -> None:
+            torch.manual_seed(1)  # of the dropout, which must fall the same way twice
+            answers.append(net(x, context))
+
+        bytes_kept.append(kept(run) - (weights if share == 0 else 0))
+        torch.autograd.backward(answers[0].square().sum())
+        gradients.append([p.grad for p in net.parameters()])
+    assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(*gradients, strict=True))
+    assert bytes_kept[1] < 0.5 * bytes_kept[0]
+
+
+def test_each_recomputed_layer_keeps_less() -> None:
+    def of(share: float) -> int:
+        net = decoder(POSITIONS[0], cross=False).train()
+        net.checkpoint_layers = share
+        return kept(lambda: net(torch.randn(1, 16, 32)))
+
+    sizes = [of(share) for share in (0.0, 1 / 3, 2 / 3, 1.0)]
+    assert sizes == sorted(sizes, reverse=True)
+    assert len(set(sizes)) == 4
+
+
+def test_nothing_is_recomputed_in_evaluation_or_with_a_cache() -> None:
+    net, calls = decoder(POSITIONS[0], cross=False), []
+    net.checkpoint_layers = 1.0
+    net.layers[0].register_forward_pre_hook(lambda *_: calls.append(1))
+    x = torch.randn(1, 6, 32, requires_grad=True)
+    net(x).sum().backward()
+    assert len(calls) == 1
+    net.train()
+    net(x, cache=Cache(6)).sum().backward()
+    assert len(calls) == 2
+    net(x).sum().backward()
+    assert len(calls) == 4, "and in training it is"

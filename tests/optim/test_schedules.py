@@ -3,86 +3,97 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 import torch
 from torch import nn
+from torch.optim.lr_scheduler import CosineAnnealingLR
 
-from disco.optim.adamw import AdamW
-from disco.optim.groups import decay_groups
-from disco.optim.lion import Lion
-from disco.optim.schedules import Constant, Cosine, Linear
-from disco.optim.sgd import SGD
-
-
-def test_cosine_rises_linearly_and_falls_as_half_a_cosine() -> None:
-    schedule = Cosine(warmup=0.1, final=0.2)
-    assert schedule.factor(0, 100) == pytest.approx(0.1)
-    assert schedule.factor(9, 100) == pytest.approx(1.0)
-    assert schedule.factor(55, 100) == pytest.approx(0.2 + 0.8 * 0.5 * (1 + math.cos(math.pi * 0.5)))
-    assert schedule.factor(100, 100) == pytest.approx(0.2)
-
-
-def test_linear_is_half_way_in_the_middle() -> None:
-    assert Linear(warmup=0.0, final=0.0).factor(51, 101) == pytest.approx(0.5)
-
-
-def test_constant_stays_at_the_peak() -> None:
-    assert Constant(warmup=0.1).factor(99, 100) == 1.0
-
-
-def test_norms_biases_and_embeddings_do_not_decay() -> None:
-    class Net(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.embedding = nn.Embedding(4, 3)
-            self.norm = nn.LayerNorm(3)
-            self.out = nn.Linear(3, 2)
-
-    net = Net()
-    decaying, plain = decay_groups(net, 0.1)
-    assert decaying["params"] == [net.out.weight]
-    assert {id(p) for p in plain["params"]} == {
-        id(net.embedding.weight),
-        *map(id, net.norm.parameters()),
-        id(net.out.bias),
-    }
-
-
-@pytest.mark.parametrize(
-    "recipe",
-    [
-        AdamW(
-            lr=0.05,
-            betas=[0.9, 0.95],
-            eps=1e-8,
-            fused=True,
-            weight_decay=0.0,
-            clip_norm=1.0,
-            schedule=Constant(warmup=0.0),
-        ),
-        SGD(lr=0.1, momentum=0.5, weight_decay=0.0, clip_norm=1.0, schedule=Constant(warmup=0.0)),
-        Lion(lr=0.01, betas=[0.9, 0.99], weight_decay=0.0, clip_norm=1.0, schedule=Constant(warmup=0.0)),
-    ],
-    ids=lambda recipe: type(recipe).__name__,
+from disco.errors import DiscoError
+from disco.optim.schedules import (
+    Constant,
+    Cosine,
+    InverseLR,
+    InverseSqrt,
+    Linear,
+    Polynomial,
+    Schedule,
+    WarmupStableDecay,
 )
-def test_optimiser_descends_a_quadratic(recipe) -> None:
-    layer = nn.Linear(4, 1, bias=False)
-    nn.init.constant_(layer.weight, 1.0)
-    optimizer, schedule = recipe.build(layer, 200)
-    for _ in range(200):
-        optimizer.zero_grad()
-        layer.weight.square().sum().backward()
+
+TOTAL, RISE = 1000, 100
+POINTS = (100, 101, 325, 550, 775, 1000)  # the end of the warm-up, one step on, quarters of the rest
+# The factor at a step after the warm-up, by t = steps since it and x = share of the rest.
+CLOSED: dict[str, tuple[Schedule, Callable[[int, float], float]]] = {
+    "constant": (Constant(warmup=0.1), lambda t, x: 1.0),
+    "linear": (Linear(warmup=0.1, final=0.2), lambda t, x: 1.0 - 0.8 * x),
+    "cosine": (
+        Cosine(warmup=0.1, final=0.2),
+        lambda t, x: 0.2 + 0.8 * math.cos(math.pi * x / 2) ** 2,
+    ),
+    "polynomial": (Polynomial(warmup=0.1, final=0.2, power=2.0), lambda t, x: 0.2 + 0.8 * (1 - x) ** 2),
+    "inverse_sqrt": (InverseSqrt(warmup=100), lambda t, x: (100 / (101 + t)) ** 0.5),
+    "inverse_lr": (
+        InverseLR(warmup=100, gamma=300.0, power=0.5),
+        lambda t, x: 1 / math.sqrt(1 + t / 300),
+    ),
+    "wsd": (
+        WarmupStableDecay(warmup=100, decay=0.5, final=0.0),
+        lambda t, x: 1.0 if t < 400 else 1 - math.sqrt((t - 400) / 500),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CLOSED)
+def test_values_are_those_of_the_closed_form(name: str) -> None:
+    schedule, closed = CLOSED[name]
+    for step in POINTS:
+        since = step - RISE
+        expected = closed(since, since / (TOTAL - RISE))
+        assert schedule.factor(step, TOTAL) == pytest.approx(expected, abs=1e-12), step
+
+
+@pytest.mark.parametrize("name", CLOSED)
+def test_warm_up_rises_in_equal_steps_to_the_peak(name: str) -> None:
+    schedule, _ = CLOSED[name]
+    assert [schedule.factor(step, TOTAL) for step in (0, 24, 49, 99)] == pytest.approx([0.01, 0.25, 0.5, 1.0])
+
+
+@pytest.mark.parametrize("name", CLOSED)
+def test_never_rises_again(name: str) -> None:
+    schedule, _ = CLOSED[name]
+    after = [schedule.factor(step, TOTAL) for step in range(RISE, TOTAL + 50)]
+    assert all(now >= then >= 0 for now, then in pairwise(after))
+
+
+def one_weight(lr: float) -> torch.optim.Optimizer:
+    return torch.optim.SGD(nn.Linear(1, 1, bias=False).parameters(), lr=lr)
+
+
+def rates(optimizer: torch.optim.Optimizer, scheduler: torch.optim.lr_scheduler.LRScheduler) -> list[float]:
+    found = []
+    for _ in range(50):
+        found.append(optimizer.param_groups[0]["lr"])
         optimizer.step()
-        schedule.step()
-    assert layer.weight.abs().max() < 0.1
+        scheduler.step()
+    return found
 
 
-def test_lion_moves_by_the_sign() -> None:
-    layer = nn.Linear(3, 1, bias=False)
-    before = layer.weight.detach().clone()
-    recipe = Lion(lr=0.01, betas=[0.9, 0.99], weight_decay=0.0, clip_norm=0.0, schedule=Constant(warmup=0.0))
-    optimizer, _ = recipe.build(layer, 1)
-    layer.weight.grad = torch.tensor([[2.0, -0.5, 7.0]])
-    optimizer.step()
-    assert torch.allclose(layer.weight, before - 0.01 * torch.tensor([[1.0, -1.0, 1.0]]))
+def test_cosine_without_warm_up_is_the_annealing_of_the_guide() -> None:
+    plain, mine = one_weight(1e-4), one_weight(1e-4)
+    guide = rates(plain, CosineAnnealingLR(plain, T_max=50, eta_min=1e-6))
+    assert rates(mine, Cosine(warmup=0.0, final=0.01).attach(mine, 50)) == pytest.approx(guide, rel=1e-9)
+
+
+def test_warm_up_is_a_share_below_one_and_steps_from_one_on() -> None:
+    assert [Constant(warmup=warmup).rise(400) for warmup in (0.0, 0.001, 0.05, 1, 300)] == [0, 1, 20, 1, 300]
+    with pytest.raises(ValueError, match=r"warmup=1\.5 is neither"):
+        Constant(warmup=1.5)
+
+
+def test_a_warm_up_longer_than_the_run_is_refused_with_both_numbers() -> None:
+    with pytest.raises(DiscoError, match=r"takes 4000 steps, and the run has 400; give a share"):
+        Constant(warmup=4000).check(400)
+    Constant(warmup=400).check(400)

@@ -1,0 +1,125 @@
+"""Training beside its peers: the optimiser's part, the trainer's own share, and LoRA against peft's."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import lightning as L
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from benchmarks.lora_step import ours as adapted
+from benchmarks.side_by_side import Contest
+
+SHAPES = [(512, 512)] * 32 + [(512, 2048)] * 16 + [(512,)] * 64
+OPTIMISER_STEPS = 20
+FIT_STEPS = 6
+ROUNDS = 3
+
+
+def contests() -> list[Contest]:
+    """Return the optimiser's part and the trainer's share."""
+    return [
+        Contest(
+            name=f"AdamW, fused, {sum(torch.Size(s).numel() for s in SHAPES) / 1e6:.0f} M parameters",
+            ours=lambda: _optimised(fused=True),
+            theirs=lambda: _optimised(fused=False),
+            peer="torch.optim.AdamW as it comes",
+            tolerance=1e-5,
+        ),
+        Contest(
+            name="a fit by Lightning's Trainer (1.00 is no overhead)",
+            ours=_fitted,
+            theirs=_looped,
+            peer="a bare loop",
+            tolerance=1e-5,
+        ),
+    ]
+
+
+def _optimised(*, fused: bool) -> float:
+    generator = torch.Generator().manual_seed(0)
+    weights = [nn.Parameter(torch.randn(shape, generator=generator)) for shape in SHAPES]
+    for weight in weights:
+        weight.grad = torch.randn(weight.shape, generator=generator)
+    optimizer = torch.optim.AdamW(weights, lr=1e-3, fused=True if fused else None)
+    for _ in range(OPTIMISER_STEPS):
+        optimizer.step()
+    return float(sum(weight.detach().double().square().sum() for weight in weights))
+
+
+class _Fit(L.LightningModule):
+    """The same step as the bare loop's, for the trainer to take."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.model, self.loss = adapted()
+        self.last = 0.0
+
+    def training_step(self, batch: Tensor, batch_index: int) -> Tensor:
+        loss = self.loss()
+        self.last = float(loss.detach())
+        return loss
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return _optimizer(self.model)
+
+
+def _fitted() -> float:
+    trainer = L.Trainer(
+        accelerator="cpu", max_steps=FIT_STEPS, logger=False, enable_checkpointing=False,
+        enable_progress_bar=False, enable_model_summary=False,
+    )  # fmt: skip
+    module = _Fit()
+    trainer.fit(module, DataLoader(torch.zeros(FIT_STEPS, 1)))  # pyright: ignore[reportArgumentType]
+    return module.last
+
+
+def _looped() -> float:
+    model, loss = adapted()
+    optimizer = _optimizer(model)
+    last = 0.0
+    for _ in range(FIT_STEPS):
+        optimizer.zero_grad()
+        value = loss()
+        value.backward()
+        optimizer.step()
+        last = float(value.detach())
+    return last
+
+
+def _optimizer(model: nn.Module) -> torch.optim.Optimizer:
+    return torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-4)
+
+
+def lora_lines() -> Iterator[str]:
+    """Return what LoRA costs in processes of their own: memory and CPU seconds per step, interleaved.
+
+    Raises:
+        ValueError: the losses differ, so that the ratios mean nothing.
+    """
+    rounds = [(_measured("ours"), _measured("theirs")) for _ in range(ROUNDS)]
+    losses = [one["loss"] for pair in rounds for one in pair]
+    if max(losses) - min(losses) > 1e-5 * max(losses):
+        raise ValueError(f"LoRA: the losses differ: {losses}")
+    (our_peak, their_peak), (our_time, their_time) = (
+        [min(pair[side][key] for pair in rounds) for side in (0, 1)] for key in ("peak_mb", "seconds")
+    )
+    yield (
+        f"LoRA, peak memory: {our_peak:.0f} MB, transformers with peft {their_peak:.0f} MB, "
+        f"ratio {our_peak / their_peak:.2f}, losses {losses[0]:.7g} and {losses[1]:.7g}"
+    )
+    yield (
+        f"LoRA, CPU seconds per step: {our_time:.2f}, transformers with peft {their_time:.2f}, "
+        f"speed {their_time / our_time:.2f}"
+    )
+
+
+def _measured(which: str) -> dict[str, float]:
+    command = [sys.executable, "-m", "benchmarks.lora_step", which]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return json.loads(done.stdout.splitlines()[-1])
