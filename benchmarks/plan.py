@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -75,12 +76,16 @@ def asked(words: list[str], folder: str, *, measuring: bool) -> int:
     return int(done.stdout.split()[-1])
 
 
-if __name__ == "__main__":
+def lines() -> Iterator[str]:
+    """Yield a line per config."""
     with TemporaryDirectory() as folder:
         for name, words in CONFIGS.items():
             foretold, taken = (asked(words, folder, measuring=flag) for flag in (False, True))
             error = 100 * (foretold / taken - 1)
-            sys.stdout.write(
-                f"{name}: foretold {foretold / 1e6:.0f} MB, took {taken / 1e6:.0f} MB, {error:+.1f} %\n"
-            )
-            sys.stdout.flush()
+            yield f"{name}: foretold {foretold / 1e6:.0f} MB, took {taken / 1e6:.0f} MB, {error:+.1f} %"
+
+
+if __name__ == "__main__":
+    for line in lines():
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()

@@ -26,6 +26,11 @@ def launch(app: str) -> None:
 
     Nothing heavy is imported before the config stands, so `--help` and `--cfg job` answer at once.
     """
+    if {"--help", "-h"} & set(sys.argv[1:]):
+        from disco.apps.help import help_text
+
+        sys.stdout.write(help_text(app))
+        return
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # errors come here, not to Hydra's printer
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")

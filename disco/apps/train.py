@@ -68,6 +68,8 @@ def main(cfg: DictConfig) -> float | None:
         sys.stdout.write(f"{sizing}\n")
     begun = time.monotonic()
     trainer.fit(module, datamodule=data, ckpt_path=checkpoint)
+    if checkpoint and "val/loss" not in trainer.callback_metrics:  # it had died after its last step
+        trainer.validate(module, datamodule=data, verbose=False)
     if trainer.is_global_zero:
         _finish(run, cfg, module, adapter, trainer, seconds=time.monotonic() - begun)
     loss = trainer.callback_metrics.get("val/loss")

@@ -42,6 +42,20 @@ def test_a_run_can_be_reopened_and_writes_the_same_tune_for_the_same_seed(
 
 
 @pytest.mark.slow
+def test_a_run_that_died_after_its_last_step_is_finished(composed, corner: list[str], tmp_path: Path) -> None:
+    words = [*TINY_SYMBOLIC, *corner, "trainer.max_steps=2"]
+    run = Run(tmp_path / "run")
+    cfg = composed("train", *words)
+    train.main(cfg)
+    told = run.facts["measures"]["val/loss"]
+    for file in (run.weights, run.folder / "run.json"):
+        file.unlink()
+    train.main(composed("train", *words, "resume=auto"))
+    assert run.facts["measures"]["val/loss"] == pytest.approx(told, abs=1e-5)
+    assert run.weights.is_file()
+
+
+@pytest.mark.slow
 def test_resuming_goes_on_with_the_optimisers_and_the_schedules_memory(composed, corner: list[str]) -> None:
     def trained(steps: int) -> tuple[dict, Run]:
         cfg = composed("train", *small(corner, f"trainer.max_steps={steps}", "resume=auto"))
