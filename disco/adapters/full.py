@@ -9,13 +9,21 @@ from disco.core.module import GenerativeModule
 
 
 class Full:
-    """Leaves the model as it is."""
+    """Leaves the model as it is.
+
+    Args:
+        recount: what a base counted from its data (a token prior) is counted again on the new data.
+    """
 
     needs_base = False
     mergeable = True
 
+    def __init__(self, *, recount: bool = False) -> None:  # runs that were saved before it lack the key
+        self.recount = recount
+
     def attach(self, module: GenerativeModule) -> None:
         """Insert nothing."""
+        module.recounts = self.recount
 
     def merge(self, module: GenerativeModule) -> None:
         """Fold nothing."""

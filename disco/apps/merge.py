@@ -23,7 +23,7 @@ def main(cfg: DictConfig) -> Run:
     merged = mix(parts)
     config = parts[0].run.config
     with open_dict(config):
-        config.adapter = {"_target_": "disco.adapters.full.Full"}
+        config.adapter = {"_target_": "disco.adapters.full.Full", "recount": False}
         config.weights = {"_target_": "disco.weights.none.Random"}
     for part in parts:
         kind = build(part.run.config.adapter, "adapter")
@@ -31,7 +31,7 @@ def main(cfg: DictConfig) -> Run:
             kind.merge(merged)
     run = Run(Path(cfg.run_dir))
     run.begin(config)
-    run.save(merged, Full(), {"merged": cfg.run})
+    run.save(merged, Full(recount=False), {"merged": cfg.run})
     run.finish({"merged": cfg.run, "base": {}})
     Console().print(f"written to {run.folder}; open it as run={run.folder}, or adapt it as weights.run=…")
     return run
