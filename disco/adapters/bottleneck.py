@@ -10,7 +10,7 @@ from torch import nn
 from disco.adapters.site_adapter import SiteAdapter
 from disco.adapters.sites import find_layers
 from disco.core.module import GenerativeModule
-from disco.core.ranges import NaturalFloat, NaturalInt, PositiveInt
+from disco.core.ranges import NaturalInt, PositiveInt
 from disco.nets.bottleneck import Detoured
 
 
@@ -39,7 +39,6 @@ class Bottleneck(SiteAdapter):
         super().__init__(sites=sites, layers=layers, recount=recount, seed=seed)
         self.width = width
         self.parallel = parallel
-        self._inserted: list[Detoured] = []
 
     def insert(self, module: GenerativeModule) -> None:
         """Put the networks in."""
@@ -54,12 +53,7 @@ class Bottleneck(SiteAdapter):
             )
             parent, _, child = name.rpartition(".")
             setattr(module.get_submodule(parent), child, detoured)
-            self._inserted.append(detoured)
-
-    def strengthen(self, strength: NaturalFloat) -> None:
-        """Set the factor of what the networks add."""
-        for part in self._inserted:
-            part.strength = strength
+            self.inserted.append(detoured)
 
     def description(self) -> Mapping[str, Any]:
         """Return its own settings: PEFT has no adapter of this kind."""

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from disco.adapters.site_adapter import SiteAdapter
 from disco.adapters.sites import find_layers
 from disco.core.module import GenerativeModule
-from disco.core.ranges import NaturalFloat, NaturalInt, PositiveInt
+from disco.core.ranges import NaturalInt, PositiveInt
 from disco.nets.prefix import Prefix
 from disco.nets.transformer import Attention
 
@@ -38,7 +38,6 @@ class PrefixTuning(SiteAdapter):
     ) -> None:
         super().__init__(sites=sites, layers=layers, recount=recount, seed=seed)
         self.length = length
-        self._inserted: list[Prefix] = []
 
     def insert(self, module: GenerativeModule) -> None:
         """Put the vectors in."""
@@ -50,12 +49,7 @@ class PrefixTuning(SiteAdapter):
                 heads=attention.heads, head_width=width, length=self.length, inner=attention.prefix
             )
             attention.prefix = prefix
-            self._inserted.append(prefix)
-
-    def strengthen(self, strength: NaturalFloat) -> None:
-        """Set the factor of what the vectors say."""
-        for part in self._inserted:
-            part.strength = strength
+            self.inserted.append(prefix)
 
     def description(self) -> Mapping[str, Any]:
         """Return a `PrefixTuningConfig`'s words; the gates are our own."""

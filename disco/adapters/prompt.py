@@ -12,7 +12,7 @@ from torch import Tensor
 from disco.adapters.site_adapter import SiteAdapter
 from disco.adapters.sites import find_layers
 from disco.core.module import GenerativeModule
-from disco.core.ranges import NaturalFloat, NaturalInt, PositiveInt
+from disco.core.ranges import NaturalInt, PositiveInt
 from disco.nets.soft_prompt import SoftPrompt
 
 
@@ -56,7 +56,6 @@ class PromptTuning(SiteAdapter):
         super().__init__(sites=sites, layers=layers, recount=recount, seed=seed)
         self.length = length
         self.start = start
-        self._inserted: list[SoftPrompt] = []
 
     def insert(self, module: GenerativeModule) -> None:
         """Put the vectors in."""
@@ -64,12 +63,7 @@ class PromptTuning(SiteAdapter):
             reader = module.get_submodule(name)
             assert isinstance(reader, Reader), "found as one"
             reader.prompt = SoftPrompt(start=self._begin(reader), inner=reader.prompt)
-            self._inserted.append(reader.prompt)
-
-    def strengthen(self, strength: NaturalFloat) -> None:
-        """Set the factor of the vectors; 0 takes them away."""
-        for part in self._inserted:
-            part.strength = strength
+            self.inserted.append(reader.prompt)
 
     def description(self) -> Mapping[str, Any]:
         """Return a `PromptTuningConfig`'s words."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 import torch
 from torch import nn
@@ -12,6 +12,12 @@ from torch import nn
 from disco.core.module import GenerativeModule
 from disco.core.ranges import NaturalFloat, NaturalInt
 from disco.errors import DiscoError
+
+
+class Strong(Protocol):
+    """An inserted part that can be heard more or less."""
+
+    strength: float
 
 
 class SiteAdapter(ABC):
@@ -40,6 +46,7 @@ class SiteAdapter(ABC):
         self.layers = layers
         self.recount = recount
         self.seed = seed
+        self.inserted: list[Strong] = []
 
     @abstractmethod
     def insert(self, module: GenerativeModule) -> None:
@@ -95,7 +102,10 @@ class SiteAdapter(ABC):
 
         Only for adapters that cannot be merged; the others are mixed as weights.
         """
-        raise NotImplementedError
+        if self.mergeable:
+            raise NotImplementedError
+        for part in self.inserted:
+            part.strength = strength
 
     @abstractmethod
     def description(self) -> Mapping[str, Any]:

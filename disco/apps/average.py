@@ -13,10 +13,8 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig
 from rich.console import Console
 
-from disco.adapters.peft_layers import peft_names
 from disco.apps.parts import build_adapter, build_data, build_module, build_weights
-from disco.apps.runs import Run, check_base
-from disco.core.files import load_tensors
+from disco.apps.runs import Run, check_base, read_weights
 from disco.errors import DiscoError
 
 if TYPE_CHECKING:
@@ -175,11 +173,7 @@ class Pot:
 
     def read(self, member: Member) -> dict[str, Tensor]:
         """Return a member's tensors under the model's own names."""
-        tensors = load_tensors(member.weights)
-        if not self.module.adapted:
-            return tensors
-        names = {theirs: ours for ours, theirs in peft_names(self.module.state_dict()).items()}
-        return {names.get(name, name): tensor for name, tensor in tensors.items()}
+        return read_weights(member.weights, self.module)
 
     def judge(self, tensors: Mapping[str, Tensor]) -> float:
         """Return the validation loss, the mean over everything that counts."""

@@ -8,7 +8,8 @@ from typing import Any
 
 import yaml
 
-CONF = Path(__file__).resolve().parents[2] / "conf"
+from disco.apps.launch import CONF
+
 WIDTH = 24
 
 

@@ -19,6 +19,8 @@ from disco.core.files import file_hash, load_tensors, save_tensors, write_text
 from disco.errors import DiscoError
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from disco.core.contracts import Adapter
     from disco.core.module import GenerativeModule
 
@@ -84,15 +86,20 @@ class Run:
 
     def load(self, module: GenerativeModule) -> None:
         """Fill what `save` wrote into a model that the adapter, if there was one, has been attached to."""
-        tensors = load_tensors(self.weights)
-        if module.adapted:
-            names = {theirs: ours for ours, theirs in peft_names(module.state_dict()).items()}
-            tensors = {names.get(name, name): tensor for name, tensor in tensors.items()}
-        module.load_network(tensors)
+        module.load_network(read_weights(self.weights, module))
 
     def finish(self, facts: dict[str, Any]) -> None:
         """Write down what came out."""
         write_text(self.folder / "run.json", json.dumps(facts, indent=1))
+
+
+def read_weights(path: Path, module: GenerativeModule) -> dict[str, Tensor]:
+    """Return the tensors of a file under the names that a model gives them, an adapter's too."""
+    tensors = load_tensors(path)
+    if not module.adapted:
+        return tensors
+    names = {theirs: ours for ours, theirs in peft_names(module.state_dict()).items()}
+    return {names.get(name, name): tensor for name, tensor in tensors.items()}
 
 
 def open_run(asked: str | Path) -> GenerativeModule:

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from disco.apps.help import CONF, help_text, sentence
-from disco.apps.launch import launch
+from disco.apps.help import help_text, sentence
+from disco.apps.launch import CONF
 
 APPS = sorted(path.stem for path in CONF.glob("*.yaml"))
 
