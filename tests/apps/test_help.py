@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from disco.apps.help import help_text, sentence
-from disco.apps.launch import CONF
+from disco.apps.launch import CONF, launch
 
 APPS = sorted(path.stem for path in CONF.glob("*.yaml"))
 
