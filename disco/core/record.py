@@ -16,7 +16,12 @@ Split = Literal["train", "val", "test"]
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """One piece: where its audio lies and what is known of it. Times are seconds, rates Hz."""
+    """One piece: where its audio lies and what is known of it. Times are seconds, rates Hz.
+
+    The piece is `duration` seconds of the file from `start` on, to be played `gain_db` louder and faded
+    at its edges over `fade_seconds`. `provenance` says where a field came from: `human`, `tag`,
+    `analysis:<stage>`, `model:<name>`. Pieces of one `group` never stand on two sides of a split.
+    """
 
     id: str
     file_path: str
@@ -39,6 +44,13 @@ class Record:
     book: str | None = None
     group: str | None = None
     pickup_beats: float = 0.0
+    start: float = 0.0
+    gain_db: float = 0.0
+    fade_seconds: float = 0.0
+    artist: str | None = None
+    album: str | None = None
+    licence: str | None = None
+    provenance: dict[str, str] = field(default_factory=dict)
 
     @property
     def beats_per_bar(self) -> float | None:
