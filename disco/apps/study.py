@@ -14,7 +14,7 @@ from typing import Any
 from hydra import compose
 from omegaconf import DictConfig
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from disco.apps.losses import held_out_loss
 from disco.apps.parts import HOW_TO_GET_A_BASE, build_data
@@ -114,7 +114,7 @@ def _cells(row: Row) -> list[str]:
 
 
 def _table(rows: Sequence[Row]) -> Table:
-    shown = Table(*COLUMNS)
+    shown = Table(Column(COLUMNS[0], no_wrap=True), *COLUMNS[1:])
     for row in rows:
         shown.add_row(*_cells(row))
     return shown

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
-import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
+
+from disco.nets.cross_entropy import cross_entropy
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +55,5 @@ def per_codebook(out: Outputs) -> Float[Tensor, "k"]:
     assert out.logits is not None, "checked by needs"
     assert out.targets is not None
     assert out.mask is not None
-    rows = out.logits.float().flatten(0, -2)  # with the classes last nothing is copied
-    nats = F.cross_entropy(rows, out.targets.flatten(), reduction="none").view_as(out.targets)
+    nats = cross_entropy(out.logits, out.targets)
     return (nats * out.mask).sum((0, 2)) / out.mask.sum((0, 2)).clamp(min=1)

@@ -21,7 +21,7 @@ from disco.core.term import Term
 from disco.core.views import CodeView
 from disco.errors import DiscoError
 from disco.models.sites import SITES
-from disco.nets.patterns import Layout, Pattern
+from disco.nets.patterns import Layout, Pattern, Picked
 from disco.nets.prior import TokenPrior, contexts_of
 from disco.nets.sampling import draw, guide
 from disco.nets.transformer import Cache, Decoder, Positions, normal_by_fan_in
@@ -186,7 +186,7 @@ class MusicGen(GenerativeModule):
         for step in range(1, steps.shape[-1]):
             x = self._embed(steps[..., step - 1 : step].repeat(halves, 1, 1)) + clock[:, step - 1 : step]
             hidden = self.decoder(x, context.cross, context.cross_mask, cache)
-            logits = self._by_codebook(self.head(hidden))[:, :, 0]
+            logits = self._by_codebook(self.head(hidden))[:, :, 0].float()
             if halves == 2:
                 logits = guide(*logits.chunk(2), sampler.guidance)
             if self.prior is not None:
@@ -245,12 +245,12 @@ class MusicGen(GenerativeModule):
         return context.added.gather(1, frame[..., None].expand(-1, -1, context.added.shape[-1]))
 
     def _by_codebook(self, logits: Float[Tensor, "b s kv"]) -> Float[Tensor, "b k s v"]:
-        return logits.float().unflatten(-1, (self.num_codebooks, self.special)).transpose(1, 2)
+        return logits.unflatten(-1, (self.num_codebooks, self.special)).transpose(1, 2)
 
     def _by_frame(self, logits: Float[Tensor, "b s kv"], layout: Layout) -> Float[Tensor, "b k f v"]:
         """Pick the logits of each codebook and frame: those of the step before its own."""
-        rows = self._by_codebook(logits).unbind(1)
-        return torch.stack([row[:, at] for row, at in zip(rows, layout.places(), strict=True)], 1)
+        picked: Tensor = Picked.apply(self._by_codebook(logits), layout.places())  # type: ignore[assignment]
+        return picked
 
 
 def _mask(batch: CodeBatch) -> Bool[Tensor, "b k f"]:

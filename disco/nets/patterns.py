@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Int
@@ -59,6 +60,28 @@ class Layout:
         """Tell where a step holds a frame before the end of its item."""
         frame = self.frame.to(frames.device)
         return (frame >= 0) & (frame < frames[:, None, None])
+
+
+class Picked(torch.autograd.Function):
+    """Values `[b, k, s, v]` at the places of each codebook, `[b, k, f, v]`.
+
+    Plain indexing would make two arrays of the size of the logits in the backward pass; this makes one.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, places: list[slice | Tensor]) -> Tensor:
+        """Pick; every place is picked at most once."""
+        ctx.shape, ctx.places = values.shape, places
+        return torch.stack([row[:, at] for row, at in zip(values.unbind(1), places, strict=True)], 1)
+
+    @staticmethod
+    def backward(ctx: Any, outer: Tensor) -> tuple[Tensor, None]:
+        """Put the gradients back in their places."""
+        batch, codebooks, steps, width = ctx.shape
+        gradient = outer.new_zeros(batch, steps, codebooks, width)  # in the order of the head's output
+        for k, at in enumerate(ctx.places):
+            gradient[:, at, k] = outer[:, k]
+        return gradient.transpose(1, 2), None
 
 
 class Pattern(ABC):
