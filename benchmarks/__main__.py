@@ -5,12 +5,12 @@ from __future__ import annotations
 import sys
 from itertools import chain
 
-from benchmarks import frechet, plan, train
+from benchmarks import evaluate, feed, plan, prepare, saving, train
 from benchmarks.side_by_side import run
 
-for contest in (*frechet.contests(), *train.contests()):
+for contest in (*evaluate.contests(), *train.contests(), *prepare.contests(), *feed.contests()):
     sys.stdout.write(run(contest) + "\n")
     sys.stdout.flush()
-for line in chain(train.lora_lines(), plan.lines()):
+for line in chain(saving.lines(), train.lora_lines(), plan.lines(), prepare.lines()):
     sys.stdout.write(line + "\n")
     sys.stdout.flush()

@@ -45,7 +45,7 @@ def ours(*, lora: bool = True) -> tuple[nn.Module, Callable[[], Tensor]]:
         pattern=Delay(delays=None), prior=False, condition_dropout=0.0, seconds=10.0,
         codec=TokensOnly(num_codebooks=CODEBOOKS, cardinality=CARDINALITY),
         conditioners={"text": Heard(words())}, terms={"token_ce": TokenCE(weight=1.0)}, recipe=None,
-        checkpoint_layers=0.0,
+        checkpoint_layers=0.0, checkpoint_selective=True,
     )  # fmt: skip
     if lora:
         LoRA(

@@ -5,19 +5,29 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 ROUNDS = 4
 
 
 @dataclass(frozen=True, kw_only=True)
 class Contest:
-    """One job done twice; the relative difference of the answers must stay below `tolerance`."""
+    """One job done twice; the relative difference of the answers must stay below `tolerance`.
+
+    Attributes:
+        setup: makes a job's argument anew, outside the time that is taken; without it a job takes none.
+    """
 
     name: str
-    ours: Callable[[], float]
-    theirs: Callable[[], float]
+    ours: Callable[..., float]
+    theirs: Callable[..., float]
     peer: str
     tolerance: float
+    setup: Callable[[], Any] | None = None
+
+    def given(self) -> tuple[Any, ...]:
+        """Return a job's arguments."""
+        return () if self.setup is None else (self.setup(),)
 
 
 def run(contest: Contest) -> str:
@@ -26,14 +36,15 @@ def run(contest: Contest) -> str:
     Raises:
         ValueError: the answers differ, so that the ratio means nothing.
     """
-    mine, other = contest.ours(), contest.theirs()
+    mine, other = contest.ours(*contest.given()), contest.theirs(*contest.given())
     if abs(mine - other) > contest.tolerance * abs(other):
         raise ValueError(f"{contest.name}: {mine} and {other} are not the same answer")
     walls: dict[str, list[float]] = {"ours": [], "theirs": []}
     for _ in range(ROUNDS):
         for name, job in (("ours", contest.ours), ("theirs", contest.theirs)):
+            given = contest.given()
             begun = time.process_time()
-            job()
+            job(*given)
             walls[name].append(time.process_time() - begun)
     ours, theirs = min(walls["ours"]), min(walls["theirs"])
     return (

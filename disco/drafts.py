@@ -21,3 +21,21 @@ def drafted(path: Path) -> Iterator[Path]:
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
+
+
+@contextmanager
+def durable(path: Path) -> Iterator[Path]:
+    """The same, and its bytes are on the disk before it appears under its name."""
+    with drafted(path) as draft:
+        yield draft
+        with draft.open("rb+") as file:
+            os.fsync(file.fileno())
+
+
+def settle(folder: Path) -> None:
+    """Put on the disk which names a folder holds, so that no renaming is lost with the power."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,4 +1,4 @@
-"""Ready music for training: `python scripts/prepare.py prepare=folder source=~/songs target=data/mine`."""
+"""Ready music for training: `python scripts/prepare.py prepare=audio source=~/songs target=data/mine`."""
 
 from disco.apps.launch import launch
 

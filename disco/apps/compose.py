@@ -6,7 +6,6 @@ import difflib
 import inspect
 import typing
 from collections.abc import Callable, Collection, Mapping, Sequence
-from importlib import import_module
 from typing import Any
 
 from beartype import BeartypeConf
@@ -16,20 +15,10 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from disco.apps.targets import check_targets, resolve
 from disco.core.ranges import phrase
 from disco.errors import DiscoError
 
-# What a config may build besides the classes and functions that this package defines.
-ALLOWED = frozenset(
-    {
-        "lightning.Trainer",
-        "lightning.pytorch.loggers.TensorBoardLogger",
-        "lightning.pytorch.loggers.CSVLogger",
-        "lightning.pytorch.strategies.DDPStrategy",
-        "lightning.pytorch.strategies.ModelParallelStrategy",
-        "lightning.pytorch.callbacks.Timer",
-    }
-)
 TOWER = BeartypeConf(is_pep484_tower=True)  # 1 is a float
 
 
@@ -65,12 +54,13 @@ def check(cfg: DictConfig, path: str, injected: Collection[str] = ()) -> None:
         key = getattr(error, "full_key", None) or path
         raise DiscoError(f"{key}: {str(error).splitlines()[0]}", do=f"give {key}=…") from error
     assert isinstance(node, dict)
+    check_targets(node, path)
     check_node(node, path, injected)
 
 
 def check_node(node: Mapping[Any, Any], path: str, injected: Collection[str] = ()) -> None:
     """The same for plain values."""
-    target = resolve(node["_target_"], path)
+    target = resolve(node.get("_target_"), path)
     name = node["_target_"].rpartition(".")[2]
     signature = inspect.signature(target)
     parameters = {n: p for n, p in signature.parameters.items() if n not in ("self", "cls")}
@@ -93,31 +83,6 @@ def check_node(node: Mapping[Any, Any], path: str, injected: Collection[str] = (
     missing = sorted(required - set(node) - set(injected))
     if missing and not node.get("_partial_"):
         raise DiscoError(f"{path}: {name} needs {', '.join(missing)}", do=f"give {path}.{missing[0]}=…")
-
-
-def resolve(dotted: str, path: str) -> Callable[..., Any]:
-    """Return the class or function that a target names, if it is one that a config may build.
-
-    Identity decides, not spelling: a name that this package merely imported is refused.
-
-    Raises:
-        DiscoError: the target is not allowed, or is not there.
-    """
-    refusal = DiscoError(
-        f"{path}._target_={dotted}: a config may not build this", do="use a class that disco defines"
-    )
-    if not (dotted in ALLOWED or dotted.startswith("disco.")):
-        raise refusal
-    module, _, name = dotted.rpartition(".")
-    try:
-        found = getattr(import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        raise DiscoError(
-            f"{path}._target_={dotted}: {error}", do="install what it names, or choose another"
-        ) from error
-    if dotted not in ALLOWED and f"{found.__module__}.{found.__qualname__}" != dotted:
-        raise refusal
-    return found
 
 
 def _hint(target: Callable[..., Any], parameter: inspect.Parameter) -> Any:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from disco.apps.demo_measures import Scores, measure_all
+from disco.apps.scores import read_table
 from disco.apps.takes import read_takes
 from disco.core.files import write_text
 from disco.report.chart import Curve, Level
@@ -88,7 +89,7 @@ def write_report(out: Path, stages: Sequence[Stage], walls: Mapping[str, float])
 
 
 def _scores(out: Path, name: str) -> Scores:
-    return json.loads((out / "evaluate" / name / "scores.json").read_text())
+    return read_table(out / "evaluate" / name)
 
 
 def _players(evaluate: Path, kinds: Sequence[tuple[str, str]]) -> Iterator[Player]:
@@ -125,6 +126,6 @@ def _go_on(out: Path) -> Iterator[Command]:
     )
     yield Command(
         text="train on your own music",
-        command="python scripts/prepare.py prepare=folder source=~/songs target=data/mine && "
+        command="python scripts/prepare.py prepare=audio source=~/songs target=data/mine && "
         "python train.py model=autoencoder data=audio data.root=data/mine",
     )

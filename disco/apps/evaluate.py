@@ -3,131 +3,254 @@
 from __future__ import annotations
 
 import json
-import math
+import re
+import shlex
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from disco.apps.compose import build
-from disco.apps.floors import code_floors
-from disco.apps.held_out import HeldOut, hold_out
-from disco.apps.losses import language_losses
-from disco.apps.parts import build_data, build_many
-from disco.apps.runs import first_run, open_run
-from disco.apps.takes import read_takes, write_takes
+from disco.apps.cost import Efficiency
+from disco.apps.evaluate_page import write_report, written
+from disco.apps.judging import Judge, Judged, Known
+from disco.apps.making import Made, make
+from disco.apps.row_cache import RowCache, digest
+from disco.apps.runs import first_run
+from disco.apps.scores import Cell, Found, Sample, Skipped, write_found
+from disco.apps.takes import Piece, list_pieces
 from disco.core.files import write_text
 from disco.core.metric import Take
 from disco.errors import DiscoError
+from disco.metrics.copied_tokens import CopiedTokens, with_codes
+from disco.metrics.training import training_takes
 
-if TYPE_CHECKING:
-    from disco.core.datamodule import MusicData
-    from disco.core.module import GenerativeModule
-
-Scores = dict[str, dict[str, float]]  # system → measure → value
+NUMBERED = re.compile(r"-(\d{3,})$")  # as `write_takes` names pieces of one round
 
 
-def main(cfg: DictConfig) -> Scores:
-    """Measure, print a table, and write `scores.json` and the takes."""
+def main(cfg: DictConfig) -> Found:
+    """Measure, print a table, and write the takes, `samples.jsonl`, `report.html` and `scores.json`."""
     if (cfg.run is None) == (cfg.audio is None):
         raise DiscoError("evaluate measures a run or a folder of audio", do="give run=… or audio=…")
-    folder = Path(cfg.run_dir)
-    scores = _folder_scores(cfg) if cfg.run is None else _run_scores(cfg, folder)
-    write_text(folder / "scores.json", json.dumps(scores, indent=1))
-    Console().print(table(scores))
-    Console().print(f"written to {folder / 'scores.json'}")
-    return scores
+    folder, console = Path(cfg.run_dir), Console()
+    for name in ("scores.json", "samples.jsonl", "report.html", "efficiency.json"):
+        (folder / name).unlink(missing_ok=True)  # what lies there at the end is of this evaluation
+    cfg = _with_the_right_data(cfg)
+    nodes, efficiency = _split_off_efficiency(cfg)
+    if cfg.run is None:
+        made, folders = None, {"made": Path(cfg.audio)}
+        if cfg.reference is not None:
+            folders["real"] = Path(cfg.reference)
+    else:
+        made = make(cfg, folder, efficiency)
+        folders = dict(made.folders)
+    folders |= {str(name): Path(path) for name, path in cfg.beside.items()}
+    skipped: list[Skipped] | None = [] if cfg.skip else None
+    judge = Judge(nodes=nodes, cache=RowCache(_optional(cfg.cache)), workers=cfg.workers, partial=cfg.partial)
+    _teach(judge, made)
+    asked = None if made is None else float(cfg.seconds)
+    systems = _systems(judge, folders, skipped, seconds=asked)
+    found = _judge_all(cfg, judge, systems, made, skipped or [])
+    if efficiency is not None and made is None:
+        found = _without_efficiency(cfg, found)
+    command = shlex.join(["python", *sys.argv])
+    write_report(folder, found, systems, command=command, cost=made.cost if made else {}, shown=cfg.shown)
+    if made is not None and made.cost:
+        write_text(folder / "efficiency.json", json.dumps(made.cost, indent=1))
+    write_found(folder, found)
+    console.print(table(found))
+    for system, reasons in found.not_computed.items():
+        for name, reason in reasons.items():
+            console.print(f"not computed: {system} {name}: {reason}", markup=False, soft_wrap=True)
+    for one in found.skipped:
+        console.print(f"skipped: {one.reason}", markup=False, soft_wrap=True)
+    console.print(f"written to {folder / 'scores.json'}", soft_wrap=True)
+    console.print(f"listen and look: {folder / 'report.html'}", soft_wrap=True)
+    return found
 
 
-def table(scores: Scores) -> Table:
+def table(found: Found) -> Table:
     """Lay out the scores: one column per system, one row per measure."""
-    shown = Table("measure", *scores)
-    for name in dict.fromkeys(name for row in scores.values() for name in row):
-        values = [row.get(name, math.nan) for row in scores.values()]
-        shown.add_row(name, *("" if math.isnan(value) else f"{value:.3f}" for value in values))
+    shown = Table(Column("measure", overflow="fold"), *found.systems)
+    for name in dict.fromkeys(name for row in found.systems.values() for name in row):
+        shown.add_row(name, *(written(row.get(name)) for row in found.systems.values()))
     return shown
 
 
-def _folder_scores(cfg: DictConfig) -> Scores:
-    made = read_takes(Path(cfg.audio))
-    reference = read_takes(Path(cfg.reference)) if cfg.reference else []
-    return {"made": judge(cfg, made, reference)}
-
-
-def _run_scores(cfg: DictConfig, folder: Path) -> Scores:
-    module = open_run(cfg.run)
-    data = build_data(_with_the_runs_data(cfg)).serve(module.view)
-    data.prepare_data()
-    held = hold_out(data, cfg.split, seconds=cfg.seconds, count=cfg.count)
-    made, losses = _make(cfg, module, data, held, folder)
-    scores: Scores = {
-        "made": {**losses, **judge(cfg, made, held.takes)},
-        "real": judge(cfg, _as_judged(held.takes, made), held.takes),
+def _systems(
+    judge: Judge, folders: dict[str, Path], skipped: list[Skipped] | None, *, seconds: float | None
+) -> dict[str, list[Known]]:
+    """Read every system once."""
+    pieces = {name: list_pieces(path, seconds=seconds) for name, path in folders.items()}
+    return {
+        name: judge.know(sorted(some, key=lambda piece: piece.name), skipped=skipped)
+        for name, some in pieces.items()
     }
-    if cfg.floors:
-        for name, takes in code_floors(module, held, seed=cfg.seed).items():
-            write_takes(
-                folder / name,
-                [take.sound for take in takes],
-                name=name,
-                captions=held.conditions.text,
-                tempos=[take.tempo_bpm for take in takes],
-            )
-            scores[name] = judge(cfg, takes, held.takes)
-    return scores
 
 
-def _make(
-    cfg: DictConfig, module: GenerativeModule, data: MusicData, held: HeldOut, folder: Path
-) -> tuple[list[Take], dict[str, float]]:
-    tempos = [take.tempo_bpm for take in held.takes]
-    reconstruct = getattr(module, "reconstruct", None)
-    if reconstruct is not None:
-        pieces: Sequence[Any] = [reconstruct(take.sound) for take in held.takes]
-        losses: dict[str, float] = {}
-    else:
-        sampler = build(cfg.sampler, "sampler")
-        pieces = module.generate(held.conditions, seconds=cfg.seconds, sampler=sampler, seed=cfg.seed)
-        losses = language_losses(module, data, cfg.split)
-    for name, group in (("made", pieces), ("real", [take.sound for take in held.takes])):
-        write_takes(
-            folder / name,
-            group,
-            name=name,
-            captions=held.conditions.text,
-            tempos=tempos,
-            seconds=cfg.seconds,
-        )
-    return read_takes(folder / "made", seconds=cfg.seconds), losses
+def _judge_all(
+    cfg: DictConfig,
+    judge: Judge,
+    systems: dict[str, list[Known]],
+    made: Made | None,
+    skipped: Sequence[Skipped],
+) -> Found:
+    if not systems["made"]:
+        raise DiscoError("no file of the evaluated set can be read", do="see the reasons with skip=false")
+    reference = systems.get("real", [])
+    cells: dict[str, dict[str, Cell]] = {}
+    samples: list[Sample] = []
+    not_computed: dict[str, dict[str, str]] = {}
+    for name, known in systems.items():
+        pairs = pairs_of(known, reference)
+        judged = judge.judge(_as_heard(judge, name, known, systems["made"]), reference, pairs)
+        cells[name] = judged.cells
+        samples += _samples(name, known, pairs, judged)
+        if judged.not_computed:
+            not_computed[name] = judged.not_computed
+    if made is not None:
+        losses = {name: Cell(value=value, higher_is_better=False) for name, value in made.losses.items()}
+        cells["made"] = {**losses, **cells["made"]}
+    return Found(
+        systems=cells,
+        samples=samples,
+        not_computed=not_computed,
+        skipped=skipped,
+        settings=_settings(cfg, judge, systems),
+    )
 
 
-def _as_judged(real: Sequence[Take], made: Sequence[Take]) -> list[Take]:
+def _as_heard(judge: Judge, name: str, known: list[Known], made: list[Known]) -> list[Known]:
     """Let the real music be heard where the made music is: written notes would flatter it."""
-    heard = all(take.notes is None for take in made)
-    return [replace(take, notes=None) if heard else take for take in real]
+    if name != "real" or any(one.piece.record.midi_path for one in made):
+        return known
+    return judge.know([replace(one.piece, heard=True) for one in known], skipped=None)
 
 
-def judge(cfg: DictConfig, made: Sequence[Take], reference: Sequence[Take]) -> dict[str, float]:
-    """Feed takes to every metric that has what it needs and return their values."""
-    values: dict[str, float] = {}
-    for name, metric in build_many(cfg.get("metric"), "metric").items():
-        if "reference" in metric.needs and not reference:
-            raise DiscoError(f"metric={name} compares with a reference", do="give reference=<folder>")
-        metric.update(made, reference)
-        values |= {f"{name}/{key}": value for key, value in metric.compute().items()}
-    return values
+def pairs_of(made: Sequence[Known], reference: Sequence[Known]) -> list[Known | None] | None:
+    """Return the reference that each take belongs to, by its name or by its number in a round of takes.
+
+    Takes of one number whose captions differ do not belong together. None where no name tells anything.
+    """
+    for key in (_by_name, pair_name):
+        known = {key(one.piece): one for one in reference}
+        found = [known.get(key(one.piece)) for one in made]
+        found = [
+            other if other is not None and _agree(one.piece, other.piece) else None
+            for one, other in zip(made, found, strict=True)
+        ]
+        if len(known) == len(reference) and any(found):
+            return found
+    return None
 
 
-def _with_the_runs_data(cfg: DictConfig) -> DictConfig:
-    """Judge on the data that the run was trained on, unless the command line names other data."""
+def _by_name(piece: Piece) -> str:
+    return piece.name
+
+
+def pair_name(piece: Piece) -> str:
+    """Return what takes of several systems share that were asked for the same: number, else name."""
+    number = NUMBERED.search(piece.name)
+    return number[1] if number else piece.name
+
+
+def _agree(one: Piece, other: Piece) -> bool:
+    captions = {piece.record.caption for piece in (one, other)} - {None}
+    return len(captions) < 2
+
+
+def _samples(
+    name: str, known: Sequence[Known], pairs: Sequence[Known | None] | None, judged: Judged
+) -> list[Sample]:
+    others = pairs or [None] * len(known)
+    return [
+        Sample(
+            system=name,
+            name=one.piece.name,
+            pair=pair_name(one.piece),
+            file=one.piece.record.file_path,
+            caption=one.piece.record.caption,
+            sound=one.sound,
+            reference=None if other is None else other.sound,
+            values=values,
+        )
+        for one, other, values in zip(known, others, judged.values, strict=True)
+    ]
+
+
+def _settings(cfg: DictConfig, judge: Judge, systems: dict[str, list[Known]]) -> dict[str, Any]:
+    """Return what decides whether two evaluations may be compared."""
+    sounds = sorted(one.sound for one in systems.get("real", []))
+    settings: dict[str, Any] = {
+        "metrics": dict(judge.settings),
+        "reference": digest(*sounds) if sounds else None,
+    }
+    if cfg.run is not None:
+        told = ("split", "seconds", "count", "seed")
+        sampler = OmegaConf.to_container(cfg.sampler, resolve=True)
+        settings |= {"run": str(cfg.run), **{name: cfg[name] for name in told}, "sampler": sampler}
+    return settings
+
+
+def _split_off_efficiency(cfg: DictConfig) -> tuple[DictConfig, Efficiency | None]:
+    """Part the metrics, which hear takes, from what is measured of the model."""
+    nodes = cfg.metric
+    if "efficiency" not in nodes:
+        return nodes, None
+    efficiency = build(nodes.efficiency, "metric.efficiency")
+    with open_dict(nodes):
+        del nodes["efficiency"]
+    return nodes, efficiency
+
+
+def _without_efficiency(cfg: DictConfig, found: Found) -> Found:
+    reason = "metric=efficiency measures how a run makes music, and audio=… is made already"
+    if not cfg.partial:
+        raise DiscoError(reason, do="give run=…, leave it out, or list it as not computed: partial=true")
+    listed = dict(found.not_computed)
+    listed["made"] = {**listed.get("made", {}), "efficiency": reason}
+    return replace(found, not_computed=listed)
+
+
+def _teach(judge: Judge, made: Made | None) -> None:
+    """Give metrics over tokens what only a model has: its codec."""
+    over_tokens = [metric for metric in judge.metrics.values() if isinstance(metric, CopiedTokens)]
+    codec = getattr(made.module, "codec", None) if made is not None else None
+    if not over_tokens or codec is None:
+        return
+
+    def tokenized(take: Take) -> Take:
+        return with_codes(take, codec)
+
+    judge.change = tokenized
+    for metric in over_tokens:
+        if metric.root is not None:
+            metric.learn(map(tokenized, training_takes(Path(metric.root), metric.most)))
+
+
+def _with_the_right_data(cfg: DictConfig) -> DictConfig:
+    """Judge on the data that the run was trained on, unless the command line names other data.
+
+    Of anybody's audio nothing is known to have been trained on: a metric that must know says so.
+    """
     typed = list(HydraConfig.get().overrides.task)
-    if any(override.startswith("data=") for override in typed):
-        return cfg
-    data = OmegaConf.create({"data": first_run(cfg.run).config.data})
     changes = [override for override in typed if override.startswith("data.")]
-    return OmegaConf.merge(cfg, data, OmegaConf.from_dotlist(changes))  # type: ignore[return-value]
+    cfg = cfg.copy()
+    named = any(override.startswith("data=") for override in typed)  # or by an experiment:
+    if not named and HydraConfig.get().runtime.choices["data"] == "demo":
+        with open_dict(cfg):
+            if cfg.run is not None:
+                cfg.data = first_run(cfg.run).config.data
+            elif not changes:
+                cfg.data = None
+    return OmegaConf.merge(cfg, OmegaConf.from_dotlist(changes))  # type: ignore[return-value]
+
+
+def _optional(path: str | None) -> Path | None:
+    return None if path is None else Path(path)

@@ -24,7 +24,8 @@ def code_floors(module: GenerativeModule, held: HeldOut, *, seed: int) -> dict[s
     codec = getattr(module, "codec", None)
     if codec is None:
         raise DiscoError("floors=true needs a model over codec tokens", do="leave it out for this run")
-    codes = [_encode(codec, take) for take in held.takes]
+    device = module.device
+    codes = [_encode(codec, take, device) for take in held.takes]
     ways = {
         "decoded": lambda one, index: one,
         "shuffled": lambda one, index: one[..., torch.randperm(one.shape[-1], generator=seeded(seed, index))],
@@ -33,14 +34,14 @@ def code_floors(module: GenerativeModule, held: HeldOut, *, seed: int) -> dict[s
         ),
     }
     return {
-        name: [_decode(codec, way(one, i), held.takes[i]) for i, one in enumerate(codes)]
+        name: [_decode(codec, way(one, i).to(device), held.takes[i]) for i, one in enumerate(codes)]
         for name, way in ways.items()
     }
 
 
-def _encode(codec: Codec, take: Take) -> Tensor:
+def _encode(codec: Codec, take: Take, device: torch.device) -> Tensor:
     wave = take.sound.resampled(codec.rate).mono().wave.expand(codec.channels, -1)
-    return codec.encode(wave[None]).cpu()
+    return codec.encode(wave[None].to(device)).cpu()
 
 
 def _decode(codec: Codec, codes: Tensor, take: Take) -> Take:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from importlib import import_module
@@ -13,11 +14,16 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from hydra.types import RunMode
 
+from disco.apps.places import check_places
+from disco.apps.resume import going_on
+from disco.apps.sweep.plugins import register_plugins
+from disco.apps.sweep.typed import going_on as sweep_going_on
 from disco.errors import DiscoError
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
+UNWRITABLE = (errno.EACCES, errno.EROFS, errno.ENOSPC, errno.ENOTDIR, errno.EDQUOT)
 CONF = Path(__file__).resolve().parents[2] / "conf"
 
 
@@ -36,22 +42,40 @@ def launch(app: str) -> None:
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 
     def body(cfg: DictConfig) -> object:
-        try:
-            return import_module(f"disco.apps.{app}").main(cfg)
-        except DiscoError as error:
-            if HydraConfig.get().mode == RunMode.RUN:
-                _refuse(error)
-            sys.stderr.write(f"error: {error}\n")  # the other runs of the sweep go on
-            return None
+        return _work(app, cfg)
 
     try:
+        register_plugins()
+        if app == "train":
+            sys.argv[1:] = going_on(sweep_going_on(sys.argv[1:]))
+        check_places(sys.argv[1:])
         hydra.main(version_base="1.3", config_path=str(CONF), config_name=app)(body)()
     except HydraException as error:
         from disco.apps.slips import explain  # only after a slip
 
-        _refuse(explain(error, app, sys.argv[1:]))
+        refuse(explain(error, app, sys.argv[1:]))
+    except DiscoError as error:
+        refuse(error)
+    except OSError as error:
+        if error.errno not in UNWRITABLE or error.filename is None:
+            raise
+        refuse(DiscoError(f"{error.filename}: {error.strerror}", do="write elsewhere with hydra.run.dir=…"))
 
 
-def _refuse(error: DiscoError) -> NoReturn:
+def _work(app: str, cfg: DictConfig) -> object:
+    work, sweeps = import_module(f"disco.apps.{app}").main, HydraConfig.get().mode == RunMode.MULTIRUN
+    if sweeps and app == "train":
+        return import_module("disco.apps.sweep.attempt").attempt(cfg, work)
+    try:
+        return work(cfg)
+    except DiscoError as error:
+        if not sweeps:
+            refuse(error)
+        sys.stderr.write(f"error: {error}\n")  # the other runs of the sweep go on
+        return None
+
+
+def refuse(error: DiscoError) -> NoReturn:
+    """Say what is wrong in one line and exit with 2."""
     sys.stderr.write(f"error: {error}\n")
     raise SystemExit(2)

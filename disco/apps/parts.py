@@ -91,7 +91,13 @@ def build_weights(cfg: DictConfig) -> Weights:
 
 def build_data(cfg: DictConfig) -> MusicData:
     """Build the data module with its augmentations."""
-    return build(cfg.data, "data", augments=build_many(cfg.get("augment"), "augment"))
+    data = build(cfg.data, "data", augments=build_many(cfg.get("augment"), "augment"))
+    data.fraction = cfg.get("data_fraction", 1.0)
+    if not 0 < data.fraction <= 1:
+        raise DiscoError(
+            f"data_fraction={data.fraction}: it must be above 0 and at most 1", do="0.15 is usual"
+        )
+    return data
 
 
 def parameters_of(target: Any) -> Mapping[str, Any]:

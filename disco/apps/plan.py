@@ -109,8 +109,8 @@ def sizes_of(cfg: DictConfig, module: GenerativeModule) -> Sizes:
         gradients=gradients,
         state=state,
         averages=averages,
-        # last.ckpt and its draft, milestones, best and last weights, the k best
-        saved=whole * (2 + kept) + network * (2 + int(keeper.get("top_k") or 0)),
+        # last.ckpt, the one before and a draft, milestones, best and last weights, the k best
+        saved=whole * (3 + kept) + network * (2 + int(keeper.get("top_k") or 0)),
     )
 
 

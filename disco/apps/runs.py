@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
 import platform
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -15,7 +18,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from disco.adapters.peft_layers import peft_names
 from disco.apps.masking import masked_yaml
-from disco.core.files import file_hash, load_tensors, save_tensors, write_text
+from disco.core.files import BEFORE, LAST, file_hash, write_text
+from disco.core.tensors import load_tensors, save_tensors
 from disco.errors import DiscoError
 
 if TYPE_CHECKING:
@@ -36,8 +40,29 @@ class Run:
 
     @property
     def checkpoint(self) -> Path:
-        """What training goes on from."""
-        return self.folder / "checkpoints" / "last.ckpt"
+        """What training goes on from, where there is anything."""
+        newest = self.folder / "checkpoints" / LAST
+        before = newest.with_name(BEFORE)
+        return before if before.is_file() and not newest.exists() else newest
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep other processes out of the folder; the hold ends with the process, however it ends.
+
+        Raises:
+            DiscoError: another process trains in it.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / ".held").open("a+") as file:
+            try:
+                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                if error.errno in (errno.EACCES, errno.EAGAIN):
+                    raise DiscoError(
+                        f"{self.folder}: another process trains in this folder",
+                        do="choose another with hydra.run.dir=…, or wait for its end",
+                    ) from error  # other errors: a disk that knows no locks
+            yield
 
     @property
     def weights(self) -> Path:

@@ -9,7 +9,7 @@ from rich.console import Console
 from torch import Tensor
 
 from disco.apps.runs import Run, open_base
-from disco.core.files import load_tensors
+from disco.core.tensors import load_tensors
 from disco.errors import DiscoError
 
 if TYPE_CHECKING:

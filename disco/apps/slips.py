@@ -28,6 +28,8 @@ def explain(error: HydraException, app: str, arguments: Sequence[str]) -> DiscoE
     for override in overrides:
         if slip := _group_slip(override, app):
             return slip
+    if "does not support sweep type" in str(error):
+        return DiscoError("a grid has no intervals", do="give values, or search: hydra/sweeper=optuna")
     right: list[str] = []
     for override in overrides:
         line = override.input_line or ""

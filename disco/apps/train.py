@@ -6,6 +6,7 @@ import logging
 import sys
 import time
 import warnings
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,8 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from disco.apps.compose import build, check
+from disco.apps.coverage import check_coverage
+from disco.apps.identity import identity_of
 from disco.apps.loggers import forgiving
 from disco.apps.parts import (
     HOW_TO_GET_A_BASE,
@@ -23,7 +26,9 @@ from disco.apps.parts import (
     build_module,
     build_weights,
 )
+from disco.apps.places import confined
 from disco.apps.plan import check_word, foresee, measure_plan, say_briefly, sizes_of
+from disco.apps.resume import find_run
 from disco.apps.runs import Run, base_of
 from disco.apps.self_check import check_adapter
 from disco.apps.sizing import count_parameters, size_up
@@ -54,24 +59,28 @@ def main(cfg: DictConfig) -> float | None:
     adapter = build_adapter(cfg)
     build_weights(cfg).load(module)
     adapter.attach(module)
+    module.identity = identity_of(cfg)
     data = build_data(cfg).serve(module.view)
     trainer = build_trainer(cfg, module)
     recipe.check(module, cfg.trainer.max_steps)  # what does not fit is refused before any music is rendered
+    check_coverage(module, data)
     if cfg.plan == "only":
         known = sizes or sizes_of(cfg, module)
         plan = measure_plan(cfg, known, module, data, lambda *asked: dry_trainer(cfg, module, *asked))
         sys.stdout.write("\n".join(plan.lines()) + "\n")
         return None
-    if trainer.is_global_zero:
-        say_briefly(sizes)
-        run.begin(cfg)
-        sys.stdout.write(f"{sizing}\n")
-    begun = time.monotonic()
-    trainer.fit(module, datamodule=data, ckpt_path=checkpoint)
-    if checkpoint and "val/loss" not in trainer.callback_metrics:  # it had died after its last step
-        trainer.validate(module, datamodule=data, verbose=False)
-    if trainer.is_global_zero:
-        _finish(run, cfg, module, adapter, trainer, seconds=time.monotonic() - begun)
+    trainer.callbacks.extend(_pruning())  # pyright: ignore[reportAttributeAccessIssue]
+    with run.held() if trainer.is_global_zero else nullcontext():
+        if trainer.is_global_zero:
+            say_briefly(sizes)
+            run.begin(cfg)
+            sys.stdout.write(f"{sizing}\n")
+        begun = time.monotonic()
+        trainer.fit(module, datamodule=data, ckpt_path=checkpoint)
+        if checkpoint and "val/loss" not in trainer.callback_metrics:  # it had died after its last step
+            trainer.validate(module, datamodule=data, verbose=False)
+        if trainer.is_global_zero:
+            _finish(run, cfg, module, adapter, trainer, seconds=time.monotonic() - begun)
     loss = trainer.callback_metrics.get("val/loss")
     return None if loss is None else float(loss)
 
@@ -103,6 +112,8 @@ def build_trainer(cfg: DictConfig, module: GenerativeModule) -> L.Trainer:
     """Build the trainer with loggers, callbacks and methods."""
     from lightning.pytorch.callbacks import WeightAveraging
 
+    from disco.core.checkpoint_io import SafeCheckpoints
+
     settings = OmegaConf.create(OmegaConf.to_container(cfg.trainer, resolve=True))
     assert isinstance(settings, DictConfig)
     if settings.precision == "auto":
@@ -126,6 +137,7 @@ def build_trainer(cfg: DictConfig, module: GenerativeModule) -> L.Trainer:
         # an average of the weights goes back to them when all others have seen its validation
         callbacks=sorted(callbacks.values(), key=lambda callback: isinstance(callback, WeightAveraging)),
         logger=forgiving(logger) if logger else False,
+        plugins=[SafeCheckpoints()],
         enable_checkpointing=False,
     )
 
@@ -157,16 +169,12 @@ def _cpu_precision() -> str:
 
 
 def _place(cfg: DictConfig) -> tuple[Run, Path | None]:
-    if cfg.resume is None:
-        return Run(Path(cfg.run_dir)), None
-    if cfg.resume != "auto":
-        cfg.run_dir = cfg.resume  # it goes on in its own folder
-    run = Run(Path(cfg.run_dir))
-    if run.checkpoint.is_file():
-        return run, run.checkpoint
-    if cfg.resume == "auto":
-        return run, None
-    raise DiscoError(f"resume={cfg.resume}: there is no checkpoint in it", do="name a run that had saved one")
+    if cfg.resume in (None, "auto"):
+        run = Run(Path(confined(cfg.run_dir, "run_dir")))
+    else:
+        cfg.run_dir = str(find_run(cfg.resume))  # it goes on in its own folder
+        run = Run(Path(cfg.run_dir))
+    return run, run.checkpoint if cfg.resume is not None and run.checkpoint.exists() else None
 
 
 def _finish(
@@ -199,6 +207,15 @@ def _finish(
         run.finish({**facts, "self_check": told})
 
 
+def _pruning() -> list[L.Callback]:
+    """Return what gives up a bad point of a search; nothing outside of one."""
+    if "OptunaSweeper" not in str(HydraConfig.get().sweeper.get("_target_")):
+        return []
+    from disco.apps.sweep.pruning import pruning_callbacks
+
+    return pruning_callbacks()
+
+
 def _refuse_local_ranks(cfg: DictConfig) -> None:
     """A multirun whose jobs start ranks of their own would run the whole sweep in each rank."""
     hydra = HydraConfig.get()
@@ -206,5 +223,6 @@ def _refuse_local_ranks(cfg: DictConfig) -> None:
     if hydra.mode == RunMode.MULTIRUN and local and cfg.trainer.devices not in (1, "1"):
         raise DiscoError(
             f"a sweep cannot start trainer.devices={cfg.trainer.devices} processes per job by itself",
-            do="add hydra/launcher=slurm hydra.launcher.tasks_per_node=<devices>, or set trainer.devices=1",
+            do="add hydra/launcher=slurm, or submitit_local on one machine, and "
+            "hydra.launcher.tasks_per_node=<devices>; or set trainer.devices=1",
         )

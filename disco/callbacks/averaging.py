@@ -90,13 +90,23 @@ class Averaging(WeightAveraging):
         """Save the average beside the plain weights."""
         self._use(pl_module, average=False)  # an interrupt may come while validating
         if self._average_model is not None:
+            self.on_train_batch_end(trainer, pl_module, None, None, 0)  # the save may come before its turn
             checkpoint["average"] = self._average_model.state_dict()
+            checkpoint["average_step"] = self._latest_update_step
 
     def on_load_checkpoint(
         self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
         """Take up the average; a run that had none begins one."""
         self.loaded = checkpoint.get("average")
+        self._latest_update_step = checkpoint.get("average_step", 0)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return nothing: `on_save_checkpoint` saves all."""
+        return {}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take nothing."""
 
     def _use(self, module: L.LightningModule, *, average: bool) -> None:
         """Swap what the model holds with what is kept beside it, where it is not yet as asked."""

@@ -6,26 +6,32 @@ import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import lightning as L
 
-from disco.callbacks.shelf import Shelf, link
+from disco.callbacks.monitor import Monitor
+from disco.callbacks.shelf import Shelf
 from disco.callbacks.together import agreed, say
-from disco.core.files import save_tensors
+from disco.core.checkpoint_io import SafeCheckpoints
+from disco.core.files import LAST, link
 from disco.core.module import GenerativeModule
 from disco.core.ranges import NaturalInt, PositiveFloat, PositiveInt
+from disco.core.tensors import save_tensors
+from disco.drafts import durable
 from disco.errors import DiscoError
 
 
-class Checkpoint(L.Callback):
-    """Keeps `checkpoints/` in the run folder: `last.ckpt`, `best.safetensors`, `top/` and `milestones/`.
+class Checkpoint(Monitor):
+    """Keeps `checkpoints/` in the run folder: `last.ckpt` and the one before, the best weights, milestones.
 
-    A file appears whole or not at all. What was best is read from the files when a run goes on.
+    A file appears whole or not at all. `last.ckpt` is written while training goes on, `previous.ckpt` is
+    what it was before, for the day it is damaged. What was best (`best.safetensors`, `top/`) is read from
+    the files when a run goes on. Weights that are no numbers are never written.
 
     Args:
         every_n_steps: optimiser steps after which `last.ckpt` is renewed; also at the end and on a signal.
-        every_minutes: minutes after which it is renewed as well.
+        every_minutes: minutes after which it is renewed as well, at the end of a step.
         monitor: validation measure that decides what is best.
         mode: whether the lowest ("min") or the highest ("max") value is best.
         top_k: how many weights of the best validation rounds stay in `top/`.
@@ -33,6 +39,8 @@ class Checkpoint(L.Callback):
         disk_gb: what `checkpoints/` may hold, in 10^9 bytes: the worst of `top/` goes first, then no
             milestone is added; `last.ckpt` and `best.safetensors` always stay.
     """
+
+    name: ClassVar[str] = "checkpoint"
 
     def __init__(
         self,
@@ -58,6 +66,18 @@ class Checkpoint(L.Callback):
         self._step = 0
         self._saved = -1
         self._due = math.inf
+        self._over = False
+        self._stepped = False  # by the last batch: no gradients are being accumulated
+
+    def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+        """Try to write before anything is trained.
+
+        Raises:
+            DiscoError: checkpoints could not be written here.
+        """
+        self._over = False
+        if stage == "fit" and trainer.is_global_zero:
+            probe(folder(trainer))
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Begin anew, or with what the folder holds when a run goes on."""
@@ -70,7 +90,7 @@ class Checkpoint(L.Callback):
         elif trainer.is_global_zero:
             self.shelf.clear()
         self.told = set()
-        self._step = trainer.global_step
+        self._step, self._stepped = trainer.global_step, False
         self._saved = -1
         self._wait()
 
@@ -78,12 +98,16 @@ class Checkpoint(L.Callback):
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Renew the last checkpoint now and then; keep milestones."""
+        if (io := writer(trainer)) is not None:
+            io.look()
         before, step = self._step, trainer.global_step
-        self._step = step
+        self._step, self._stepped = step, step > before
         due = self.every_minutes is not None and agreed(trainer, wish=time.monotonic() >= self._due)
+        if not self._stepped:  # gradients are being accumulated, and no file holds those
+            return
         passed = [milestone for milestone in self.milestones if before < milestone <= step]
         if due or passed or step // self.every_n_steps > before // self.every_n_steps:
-            self.save(trainer)
+            self.save(trainer, wait=bool(passed))
         if passed and trainer.is_global_zero:
             self._keep_milestone(trainer, step)
 
@@ -96,7 +120,7 @@ class Checkpoint(L.Callback):
         assert isinstance(pl_module, GenerativeModule)
         if trainer.sanity_checking or self.shelf is None:
             return
-        value = measured(trainer, self.monitor, "callbacks.checkpoint.monitor")
+        value = self.measured(trainer)
         if not math.isfinite(value):
             raise DiscoError(f"{self.monitor} is {value}", do="lower optim.lr, or look at the data")
         if trainer.is_global_zero and self.shelf.wants(value):
@@ -106,36 +130,40 @@ class Checkpoint(L.Callback):
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Save the end."""
+        self._over = True
         self.save(trainer)
 
     def on_exception(
         self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException
     ) -> None:
-        """Save on a Ctrl-C that nothing else has caught."""
-        if isinstance(exception, KeyboardInterrupt) and trainer.global_step > 0:
+        """Save on a Ctrl-C that nothing else has caught, where no step is half done: while validating."""
+        if isinstance(exception, KeyboardInterrupt) and trainer.validating and self._stepped:
             self.save(trainer)
 
-    def save(self, trainer: L.Trainer) -> None:
+    def on_save_checkpoint(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Let the end of training look as any other step, so that a longer run can go on from it."""
+        if self._over:
+            reopen(checkpoint["loops"]["fit_loop"])
+
+    def save(self, trainer: L.Trainer, *, wait: bool = True) -> None:
         """Renew `last.ckpt`, unless it holds this step already; all processes together.
 
+        Args:
+            trainer: between two steps; what happens within a step is in no file.
+            wait: until it is on the disk.
+
         Raises:
-            DiscoError: the disk is full, or the folder cannot be written; the previous file is untouched.
+            DiscoError: the disk is full, the folder cannot be written, or the weights are no numbers; the
+                file that was there is untouched.
         """
         self._wait()
-        if trainer.global_step == self._saved:
-            return
-        draft = folder(trainer) / ".last.ckpt.draft"
-        try:
-            draft.parent.mkdir(parents=True, exist_ok=True)
-            trainer.save_checkpoint(draft)
-            if trainer.is_global_zero:
-                draft.replace(folder(trainer) / "last.ckpt")
-        except OSError as error:
-            draft.unlink(missing_ok=True)
-            raise DiscoError(
-                f"{folder(trainer) / 'last.ckpt'} cannot be written: {error.strerror or error}",
-                do=f"make room, then go on with resume={trainer.default_root_dir}",
-            ) from error
+        io = writer(trainer)
+        if trainer.global_step != self._saved:
+            trainer.save_checkpoint(folder(trainer) / LAST, weights_only=False)
+        if wait and io is not None:
+            io.wait()
         self._saved = trainer.global_step
 
     def _wait(self) -> None:
@@ -144,7 +172,7 @@ class Checkpoint(L.Callback):
 
     def _keep_milestone(self, trainer: L.Trainer, step: int) -> None:
         assert self.shelf is not None
-        last = folder(trainer) / "last.ckpt"
+        last = folder(trainer) / LAST
         if self.shelf.has_room(last.stat().st_size):
             link(last, folder(trainer) / "milestones" / f"step-{step:07d}.ckpt")
         else:
@@ -166,14 +194,44 @@ def folder(trainer: L.Trainer) -> Path:
     return Path(trainer.default_root_dir) / "checkpoints"
 
 
-def measured(trainer: L.Trainer, name: str, key: str) -> float:
-    """Return a logged measure.
+def writer(trainer: L.Trainer) -> SafeCheckpoints | None:
+    """Return what writes the checkpoints; None where the strategy does it by itself, in shards."""
+    io = trainer.strategy.checkpoint_io
+    return io if isinstance(io, SafeCheckpoints) else None
+
+
+def keeper_of(trainer: L.Trainer) -> Checkpoint | None:
+    """Return the callback that keeps the checkpoints of a run, if there is one."""
+    callbacks: list[L.Callback] = trainer.callbacks  # type: ignore[attr-defined]  # where checkers do not look
+    return next((one for one in callbacks if isinstance(one, Checkpoint)), None)
+
+
+def probe(place: Path) -> None:
+    """Write and remove a file, and what a killed run has left half written.
 
     Raises:
-        DiscoError: it is not logged; names those that are.
+        DiscoError: nothing can be written there.
     """
-    value = trainer.callback_metrics.get(name)
-    if value is None:
-        there = sorted(n for n in trainer.callback_metrics if n.startswith("val/"))
-        raise DiscoError(f"{key}={name}: this run does not measure it", do=f"choose from {', '.join(there)}")
-    return float(value)
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        for draft in place.glob(".*.draft*"):
+            draft.unlink()
+        with durable(place / "probe") as draft:
+            draft.write_bytes(b"a checkpoint could be here")
+        (place / "probe").unlink()
+    except OSError as error:
+        raise DiscoError(
+            f"checkpoints cannot be written to {place}: {error.strerror or error}",
+            do="choose another folder with hydra.run.dir=…",
+        ) from error
+
+
+def reopen(loop: dict[str, Any]) -> None:
+    """Take back that the trainer closed batch and epoch, as it does of the last step wherever that stands."""
+    for counts, names in (
+        (loop["epoch_progress"], ("processed", "completed")),
+        (loop["epoch_loop.batch_progress"], ("completed",)),
+    ):
+        for name in names:
+            for span in ("total", "current"):
+                counts[span][name] -= 1

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import lightning as L
 from lightning.pytorch import callbacks
 
-from disco.callbacks.checkpoint import measured
+from disco.callbacks.monitor import Monitor
 from disco.callbacks.together import say
 from disco.core.ranges import NaturalFloat, PositiveInt
 
 
-class EarlyStopping(callbacks.EarlyStopping):
+class EarlyStopping(callbacks.EarlyStopping, Monitor):
     """Lightning's early stopping, with its patience counted in validation rounds.
 
     Args:
@@ -21,6 +21,8 @@ class EarlyStopping(callbacks.EarlyStopping):
         patience: rounds in a row that may pass without a better value.
         min_delta: what counts as better.
     """
+
+    name: ClassVar[str] = "early_stopping"
 
     def __init__(
         self, *, monitor: str, mode: Literal["min", "max"], patience: PositiveInt, min_delta: NaturalFloat
@@ -37,7 +39,7 @@ class EarlyStopping(callbacks.EarlyStopping):
         """
         if self._should_skip_check(trainer):
             return
-        measured(trainer, self.monitor, "callbacks.early_stopping.monitor")
+        self.measured(trainer)
         stopping = trainer.should_stop
         super().on_validation_end(trainer, pl_module)
         if trainer.should_stop and not stopping:

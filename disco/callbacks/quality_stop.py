@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import lightning as L
 
-from disco.callbacks.checkpoint import measured
+from disco.callbacks.monitor import Monitor
 from disco.callbacks.rounds import RoundLoss
 from disco.callbacks.together import say
 from disco.core.ranges import PositiveInt
@@ -33,7 +33,7 @@ class Decline:
         return self.rounds
 
 
-class QualityStop(L.Callback):
+class QualityStop(Monitor):
     """Stops when a measure got worse `rounds` validation rounds in a row while the training loss fell.
 
     Args:
@@ -41,6 +41,8 @@ class QualityStop(L.Callback):
         mode: whether low ("min") or high ("max") values are good.
         rounds: in a row.
     """
+
+    name: ClassVar[str] = "quality_stop"
 
     def __init__(self, *, monitor: str, mode: Literal["min", "max"], rounds: PositiveInt) -> None:
         super().__init__()
@@ -77,7 +79,7 @@ class QualityStop(L.Callback):
         """
         if trainer.sanity_checking or (loss := self.loss.take()) is None:
             return
-        quality = measured(trainer, self.monitor, "callbacks.quality_stop.monitor")
+        quality = self.measured(trainer)
         enough = self.decline.see(quality, loss) >= self.rounds
         if trainer.strategy.reduce_boolean_decision(enough, all=False):
             trainer.should_stop = True

@@ -92,8 +92,8 @@ class Samples(L.Callback):
         if trainer.global_step != self.last_step:
             self._round(trainer, pl_module, trainer.global_step)
 
-    def _round(self, trainer: L.Trainer, module: L.LightningModule, step: int) -> None:
-        assert isinstance(module, GenerativeModule)
+    def play(self, trainer: L.Trainer, module: GenerativeModule) -> dict[str, Clip | Score]:
+        """Return what the model makes now, by name; model and random numbers stay as they were."""
         devices = [module.device] if module.device.type == "cuda" else []
         training = [part for part in module.modules() if part.training]
         module.eval()
@@ -101,6 +101,11 @@ class Samples(L.Callback):
             pieces = self._pieces(trainer, module)
         for part in training:  # a frozen part stays in evaluation mode
             part.training = True
+        return pieces
+
+    def _round(self, trainer: L.Trainer, module: L.LightningModule, step: int) -> None:
+        assert isinstance(module, GenerativeModule)
+        pieces = self.play(trainer, module)
         self.last_step, self.first_round = step, False
         if trainer.is_global_zero:
             try:
@@ -120,7 +125,7 @@ class Samples(L.Callback):
 
     def _conditions(self, trainer: L.Trainer) -> Conditions:
         if not self.prompts:
-            conditions = self._batch(trainer).conditions
+            conditions = self.batch(trainer).conditions
             return conditions.rows(range(min(self.num_samples, len(conditions))))
         names = sorted({name for prompt in self.prompts for name in prompt.get("tags", {})})
         return Conditions(
@@ -129,7 +134,7 @@ class Samples(L.Callback):
         )
 
     def _validation_clips(self, trainer: L.Trainer) -> list[Clip]:
-        batch = self._batch(trainer)
+        batch = self.batch(trainer)
         if not isinstance(batch, AudioBatch):
             raise DiscoError(
                 f"samples cannot reconstruct a {type(batch).__name__}",
@@ -138,7 +143,7 @@ class Samples(L.Callback):
         count = min(self.num_samples, len(batch))
         return [Clip(batch.wave[k, :, : int(batch.valid[k])], batch.rate) for k in range(count)]
 
-    def _batch(self, trainer: L.Trainer) -> Batch:
+    def batch(self, trainer: L.Trainer) -> Batch:
         """Return the first validation batch, the training one where there is no validation."""
         if self.first_batch is None:
             source = trainer.val_dataloaders or trainer.train_dataloader

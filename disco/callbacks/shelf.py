@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from disco.drafts import drafted
+from disco.core.files import link
+from disco.core.header import read_header
+from disco.errors import DiscoError
 
 Save = Callable[[Path, dict[str, str]], None]
 
@@ -98,23 +98,12 @@ class Shelf:
         kept.path.unlink(missing_ok=True)
 
     def _read(self, path: Path) -> Iterator[Kept]:
-        from safetensors import safe_open
-
-        if path.is_file():
-            with safe_open(path, framework="pt") as file:
-                facts = file.metadata() or {}
-            if facts.get("monitor") == self.monitor:
-                yield Kept(self.sign * float(facts["value"]), int(facts["step"]), path)
-
-
-def link(source: Path, target: Path) -> None:
-    """Give a file a second name, or copy it where the disk knows no second names; replaces `target`."""
-    with drafted(target) as draft:
-        draft.unlink(missing_ok=True)
         try:
-            os.link(source, draft)
-        except OSError:
-            shutil.copy2(source, draft)
+            facts = read_header(path).facts
+        except (DiscoError, FileNotFoundError):  # what is damaged does not compete
+            return
+        if facts.get("monitor") == self.monitor:
+            yield Kept(self.sign * float(facts["value"]), int(facts["step"]), path)
 
 
 def size_of(folder: Path) -> int:

@@ -14,7 +14,7 @@ from typing import Any
 
 import lightning as L
 
-from disco.callbacks.checkpoint import Checkpoint
+from disco.callbacks.checkpoint import keeper_of
 from disco.callbacks.together import agreed, say
 
 CAUGHT = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
@@ -90,7 +90,7 @@ class Signals(L.Callback):
 
     def _leave(self, trainer: L.Trainer) -> None:
         number = self.number or int(signal.SIGTERM)  # another process was told, this one was not
-        keeper = next((c for c in _callbacks(trainer) if isinstance(c, Checkpoint)), None)
+        keeper = keeper_of(trainer)
         if keeper is None:
             say(
                 trainer,
@@ -118,7 +118,3 @@ def how_to_go_on(arguments: list[str], folder: Path) -> str:
     """Return the command that continues the run of a folder."""
     kept = [word for word in arguments if not word.startswith(("resume=", "hydra.run.dir="))]
     return shlex.join(["python", *kept, f"resume={folder}"])
-
-
-def _callbacks(trainer: L.Trainer) -> list[L.Callback]:
-    return trainer.callbacks  # type: ignore[attr-defined]  # Lightning sets it where checkers do not look

@@ -31,6 +31,8 @@ class Text(Conditioner):
     once and kept in memory.
     """
 
+    reads = ("caption",)
+
     def __init__(self, *, width: PositiveInt, encoder: Encoder) -> None:
         super().__init__()
         self.project = nn.Linear(encoder.width, width)

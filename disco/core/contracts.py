@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -86,7 +86,12 @@ class Conditioner(nn.Module):
     """Turns one kind of condition into vectors of the model's width.
 
     A conditioner is built knowing `width`; it answers for `frames` frames at `frame_rate` per second.
+
+    Attributes:
+        reads: fields of a record without which it has nothing to say.
     """
+
+    reads: ClassVar[tuple[str, ...]] = ()
 
     def forward(self, conditions: Conditions, frames: int, frame_rate: float) -> Context:
         """Return its part of the context."""

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import lightning as L
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from disco.core.loader import Loader
 from disco.core.ranges import NaturalInt, PositiveInt
 from disco.core.record import Record
 from disco.core.views import View
 from disco.errors import DiscoError
+
+AGAIN = 1_000_000  # epochs between an item and the same item again in one epoch
 
 
 class MusicData(L.LightningDataModule, ABC):
@@ -23,7 +27,12 @@ class MusicData(L.LightningDataModule, ABC):
         batch_size: items per process and step.
         num_workers: loader processes; 0 loads in the training process.
         seed: of the order and of the crops; the k-th item of epoch e is a function of (seed, e, k) alone.
+
+    Attributes:
+        fraction: share of the training pieces that is served; set it before the first item is asked for.
     """
+
+    fraction: float = 1.0
 
     def __init__(self, *, batch_size: PositiveInt, num_workers: NaturalInt, seed: int) -> None:
         super().__init__()
@@ -51,6 +60,10 @@ class MusicData(L.LightningDataModule, ABC):
     @abstractmethod
     def collate(self, items: list[Any]) -> Any:
         """Join items into a batch of the type that the view stands for."""
+
+    def weights(self, split: str) -> Sequence[float] | None:
+        """Return how often each item of a split is drawn beside the others; None draws each once."""
+        return None
 
     def survey(self, *, most: int | None = None) -> Iterator[Any]:
         """Yield the training split once, in order, unvaried and whole in every process.
@@ -86,14 +99,9 @@ class MusicData(L.LightningDataModule, ABC):
         size = len(data)  # type: ignore[arg-type]
         if size == 0:
             raise DiscoError(f"the {split} split is empty", do="add data, or lower data.seconds")
-        order = EpochOrder(size, self.batch_size, seed=self.seed, shuffle=shuffle)
-        return DataLoader(
-            data,
-            batch_sampler=order,
-            num_workers=self.num_workers,
-            collate_fn=self.collate,
-            persistent_workers=self.num_workers > 0,
-        )
+        weights = self.weights(split) if shuffle else None
+        order = EpochOrder(size, self.batch_size, seed=self.seed, shuffle=shuffle, weights=weights)
+        return Loader(data, order, collate=self.collate, num_workers=self.num_workers, seed=self.seed)
 
 
 class EpochOrder(Sampler[list[tuple[int, int]]]):
@@ -102,13 +110,26 @@ class EpochOrder(Sampler[list[tuple[int, int]]]):
     So one process with batch 2B sees what two processes with batch B see together. Training drops
     the last incomplete global batch, or repeats the order when there is less than one; validation
     is split over the ranks without repeats beyond an even share.
+
+    Args:
+        weights: how often each item is drawn beside the others; in an epoch of n items one with weight w
+            of a sum of W comes n·w/W times, rounded up or down by chance.
     """
 
-    def __init__(self, size: int, batch_size: int, *, seed: int, shuffle: bool) -> None:
+    def __init__(
+        self,
+        size: int,
+        batch_size: int,
+        *,
+        seed: int,
+        shuffle: bool,
+        weights: Sequence[float] | None = None,
+    ) -> None:
         self.size = size
         self.batch_size = batch_size
         self.seed = seed
         self.shuffle = shuffle
+        self.weights = weights
         self.epoch = 0
         self.sampler = self  # where Lightning looks for set_epoch
 
@@ -121,15 +142,29 @@ class EpochOrder(Sampler[list[tuple[int, int]]]):
             return list(range(self.size))
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
         order = torch.randperm(self.size, generator=generator).tolist()
+        if self.weights is not None:
+            drawn = _systematic(self.weights, generator)
+            order = [drawn[place] for place in order]
         whole = self.batch_size * _world()[1]
         if self.size < whole:
             return (order * (whole // self.size + 1))[:whole]
         return order[: self.size - self.size % whole]
 
+    def _keys(self) -> list[tuple[int, int]]:
+        """Return what is fetched, in order; what comes again counts as of a later epoch, and differs."""
+        epoch = self.epoch if self.shuffle else 0
+        if self.weights is None:
+            return [(epoch, index) for index in self._order()]
+        times = Counter[int]()
+        keys = []
+        for index in self._order():
+            keys.append((epoch + AGAIN * times[index], index))
+            times[index] += 1
+        return keys
+
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
         rank, world = _world()
-        epoch = self.epoch if self.shuffle else 0
-        mine = [(epoch, index) for index in self._order()[rank::world]]
+        mine = self._keys()[rank::world]
         for start in range(0, len(mine), self.batch_size):
             yield mine[start : start + self.batch_size]
 
@@ -137,6 +172,15 @@ class EpochOrder(Sampler[list[tuple[int, int]]]):
         rank, world = _world()
         length = len(range(rank, len(self._order()), world))
         return -(-length // self.batch_size)
+
+
+def _systematic(weights: Sequence[float], generator: torch.Generator) -> list[int]:
+    """Draw as many items as there are weights, evenly spaced along their sum from a random start."""
+    ends = torch.tensor(weights, dtype=torch.float64).cumsum(0)
+    size = len(weights)
+    start = torch.rand((), generator=generator, dtype=torch.float64)
+    places = (torch.arange(size, dtype=torch.float64) + start) * (ends[-1] / size)
+    return torch.searchsorted(ends, places, right=True).clamp(max=size - 1).tolist()
 
 
 def _world() -> tuple[int, int]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import lightning as L
@@ -11,9 +12,12 @@ import torch
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch.distributed.tensor import DTensor
 
+from disco.core import chance
 from disco.core.batch import Batch, Conditions
 from disco.core.contracts import Recipe, Sampler
+from disco.core.identity import refuse_another
 from disco.core.outputs import Outputs
+from disco.core.remembers import Remembers
 from disco.core.sites import Site
 from disco.core.steps import StepRule, Window, adversarial_step, judged, plain_step
 from disco.core.term import Objective, Term
@@ -38,6 +42,9 @@ class GenerativeModule(L.LightningModule, ABC):
         fresh: the weights are as initialised.
         adapted: an adapter froze the base; checkpoints then hold only what moves.
         recounts: the adapter counts the `counted` buffers again, on its own data.
+        identity: what a checkpoint must agree with, as field to plain value.
+        wanted: says of (name, norm of the gradients) whether a step whose norm is finite is made.
+        skipped: steps left out so far.
     """
 
     accepts: ClassVar[tuple[type, ...]]
@@ -59,6 +66,10 @@ class GenerativeModule(L.LightningModule, ABC):
         self.step_rule: StepRule = plain_step if self.automatic_optimization else adversarial_step
         self.window = Window()
         self.skipped = 0
+        self.wanted: Callable[[str, float], bool] | None = None
+        self.identity: Mapping[str, Any] = {}
+        self._chances: Mapping[str, Any] | None = None  # to go on with
+        self._outside: Mapping[str, Any] | None = None  # of training, while something else draws
 
     @property
     @abstractmethod
@@ -135,6 +146,22 @@ class GenerativeModule(L.LightningModule, ABC):
         """Forget what an interrupted fit had accumulated."""
         self.window = Window()
 
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        """Draw on where a resumed run was; what its restart has drawn does not count."""
+        states, self._chances = self._chances, None
+        if states is not None:
+            chance.restore(states)
+
+    def on_validation_start(self) -> None:
+        """Keep the random numbers of training from what validation draws."""
+        self._outside = chance.chances()
+
+    def on_validation_end(self) -> None:
+        """Go on with those of training."""
+        states, self._outside = self._outside, None
+        if states is not None:
+            chance.restore(states)
+
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         """Finish the gradients, which are unscaled by now: weigh, measure, clip, or leave out the step."""
         if self.automatic_optimization:
@@ -156,7 +183,8 @@ class GenerativeModule(L.LightningModule, ABC):
         """Scale the gradients of one optimiser down to the recipe's norm; runs before every step.
 
         Logs the norm before clipping as `train/grad_norm` (of critics, `train/grad_norm/critic`) and the
-        steps left out so far as `train/skipped`: one whose gradients are not finite moves nothing.
+        steps left out so far as `train/skipped`: one whose gradients are not finite, or that is not
+        `wanted`, moves nothing.
 
         Raises:
             DiscoError: float16 with a fused optimiser, which would unscale only after this.
@@ -172,15 +200,16 @@ class GenerativeModule(L.LightningModule, ABC):
         norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
         if isinstance(norm, DTensor):
             norm = norm.full_tensor()
-        if not norm.isfinite():
+        first = optimizer.param_groups is self.trainer.optimizers[0].param_groups
+        name = "train/grad_norm" if first else "train/grad_norm/critic"
+        finite = math.isfinite(size := float(norm))
+        if not finite or (self.wanted is not None and not self.wanted(name, size)):
             self.skipped += 1
-            if scaler is None:  # a scaler leaves the step out by itself, and then lowers its scale
+            if finite or scaler is None:  # a scaler leaves out what is not finite, and lowers its scale
                 for parameter in parameters:
                     parameter.grad = None
         elif most and parameters:
             torch.nn.utils.clip_grads_with_norm_(parameters, most, norm)
-        first = optimizer.param_groups is self.trainer.optimizers[0].param_groups
-        name = "train/grad_norm" if first else "train/grad_norm/critic"
         unscaled = norm / scaler.get_scale() if fused and scaler is not None else norm
         self.log_dict({name: unscaled, "train/skipped": float(self.skipped)})
 
@@ -209,11 +238,28 @@ class GenerativeModule(L.LightningModule, ABC):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Drop frozen weights, so that an adapter's checkpoint has an adapter's size."""
         checkpoint["state_dict"] = self.moving_state()
+        checkpoint["learned"] = [
+            name for name, parameter in self.named_parameters() if parameter.requires_grad
+        ]
         checkpoint["skipped"] = self.skipped
+        checkpoint["identity"] = dict(self.identity)
+        checkpoint["chances"] = chance.of_all_processes(self._outside or self._chances or chance.chances())
+        memories = {name: part.memory() for name, part in self.named_modules() if isinstance(part, Remembers)}
+        checkpoint["memories"] = memories
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Take up the count of steps left out."""
+        """Take up what is no tensor of the model, if the checkpoint is of this run.
+
+        Raises:
+            DiscoError: it is of another one; names the fields that differ.
+        """
+        refuse_another(checkpoint.get("identity", {}), self.identity)
         self.skipped = checkpoint.get("skipped", 0)
+        self._chances = chance.of_this_process(checkpoint.get("chances", ()))
+        memories = checkpoint.get("memories", {})
+        for name, part in self.named_modules():
+            if isinstance(part, Remembers) and name in memories:
+                part.recall(memories[name])
 
     def load_state_dict(
         self,

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from abc import ABC
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
@@ -60,6 +59,7 @@ class Notes:
         kept: (start, end) in seconds of the stored sound that is music; None for all.
         segments: (start, end) in seconds of the stored sound; empty for one that is all of `kept`.
         fade_seconds: faded in and out at the edges of what is cut out.
+        bits: of a stored sample.
     """
 
     source: Source
@@ -75,6 +75,7 @@ class Notes:
     kept: tuple[float, float] | None = None
     segments: list[tuple[float, float]] = field(default_factory=list)
     fade_seconds: float = 0.0
+    bits: Literal[16, 24] = 16
     problems: list[Problem] = field(default_factory=list)
 
     @property
@@ -88,6 +89,7 @@ class Notes:
         self.provenance |= dict.fromkeys(values, f"analysis:{stage}")
 
 
+@runtime_checkable
 class Tap(Protocol):
     """A stage at work on one stream, in blocks of float32 at full scale ±1."""
 
@@ -100,7 +102,7 @@ class Tap(Protocol):
         ...
 
 
-class Stage(ABC):
+class Stage:
     """One step of preparation. Stages run in the order of the config; each may do two things.
 
     A stage is pickled into worker processes that have no torch, so its module imports none. Its public

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +10,15 @@ from torch.utils.data import Dataset
 
 from disco.core.contracts import Augment, ScoreAugment, WaveAugment
 from disco.core.datamodule import MusicData
-from disco.core.ranges import NaturalInt, PositiveInt
+from disco.core.ranges import NaturalFloat, NaturalInt, PositiveInt
 from disco.core.record import Record, read_manifest
 from disco.core.views import AudioView, CodeView, ScoreView
+from disco.data.balance import balanced
+from disco.data.code_cache import CodeCache
 from disco.data.crops import CropPlan
+from disco.data.part import part_of
 from disco.data.serve_audio import AudioCrops
-from disco.data.serve_codes import CodeCache, CodeCrops
+from disco.data.serve_codes import CodeCrops
 from disco.data.serve_scores import ScoreRuns, tokenized
 from disco.errors import DiscoError
 
@@ -26,6 +29,10 @@ class ManifestData(MusicData):
     Args:
         root: the folder.
         val_items: at most this many validation and test items.
+        balance_by: a field of the records (`genre`, `artist`, `key`, …) whose values are drawn in training
+            by their share to the power of `balance_power`: 1 as they are, 0 all alike; None draws every
+            item once.
+        allow_missing: fields that pieces may lack although a conditioner reads them (`caption`).
         augments: by name; each applies to the view that it understands, in training only.
     """
 
@@ -37,11 +44,17 @@ class ManifestData(MusicData):
         num_workers: NaturalInt,
         seed: int,
         val_items: PositiveInt,
+        balance_by: str | None,
+        balance_power: NaturalFloat,
+        allow_missing: Sequence[str],
         augments: Mapping[str, Augment],
     ) -> None:
         super().__init__(batch_size=batch_size, num_workers=num_workers, seed=seed)
         self.root = Path(root)
         self.val_items = val_items
+        self.balance_by = balance_by
+        self.balance_power = balance_power
+        self.allow_missing = tuple(allow_missing)
         self.augments = augments
         self._served: dict[str, Any] = {}
 
@@ -53,7 +66,12 @@ class ManifestData(MusicData):
     def records(self, split: str) -> list[Record]:
         """Return the records of one split."""
         wanted = "train" if split == "survey" else split
-        return [record for record in read_manifest(self.manifest) if record.split == wanted]
+        found = [r for r in read_manifest(self.manifest) if r.split == wanted and self.serves(r)]
+        return part_of(found, self.fraction, self.seed) if wanted == "train" else found
+
+    def serves(self, record: Record) -> bool:
+        """Return whether a piece is one of those that were asked for."""
+        return True
 
     def prepare_data(self) -> None:
         """Fill the token cache, once, before the processes need it."""
@@ -70,6 +88,12 @@ class ManifestData(MusicData):
     def collate(self, items: list[Any]) -> Any:
         """Join items as their view does."""
         return next(iter(self._served.values())).collate(items)
+
+    def weights(self, split: str) -> Sequence[float] | None:
+        """Return how often each item of a split is drawn beside the others; None draws each once."""
+        if self.balance_by is None:
+            return None
+        return balanced(self.dataset(split).records(), self.balance_by, self.balance_power)  # type: ignore[attr-defined]
 
     def _servers(self) -> dict[type, Callable[[str], Any]]:
         return {AudioView: self._audio, CodeView: self._codes, ScoreView: self._scores}

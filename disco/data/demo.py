@@ -47,6 +47,9 @@ class DemoData(ManifestData):
             num_workers=num_workers,
             seed=seed,
             val_items=val_items,
+            balance_by=None,
+            balance_power=1.0,
+            allow_missing=(),
             augments=augments,
         )
         self.hours = hours
@@ -57,9 +60,9 @@ class DemoData(ManifestData):
         self.channels = channels
         self.max_seconds = max_seconds
 
-    def records(self, split: str) -> list[Record]:
-        """Return the records of one split in the chosen books."""
-        return [record for record in super().records(split) if record.book in self.books]
+    def serves(self, record: Record) -> bool:
+        """Return whether a piece stands in the chosen books."""
+        return record.book in self.books
 
     def prepare_data(self) -> None:
         """Render what is missing, then fill the token cache."""

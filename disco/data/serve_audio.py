@@ -9,11 +9,12 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from disco.audio.io import read_clip
 from disco.core.batch import AudioBatch
 from disco.core.contracts import WaveAugment, seeded
+from disco.core.record import Record
 from disco.core.views import AudioView
 from disco.data.crops import Crop, CropPlan, conditions_of
+from disco.data.pieces import read_piece
 
 
 class AudioCrops(Dataset):
@@ -35,17 +36,21 @@ class AudioCrops(Dataset):
     def __len__(self) -> int:
         return len(self.plan)
 
+    def records(self) -> list[Record]:
+        """Return the record of each item."""
+        return [tile[0] for tile in self.plan.tiles]
+
     def __getitem__(self, key: tuple[int, int]) -> tuple[Crop, Tensor]:
         epoch, index = key
         crop = self.plan.crop(epoch, index)
-        clip = read_clip(
-            self.root / crop.record.file_path,
+        wave = read_piece(
+            self.root,
+            crop.record,
             start=crop.start,
-            seconds=min(crop.seconds, crop.record.duration - crop.start),
+            seconds=crop.seconds,
             rate=self.view.rate,
             channels=self.view.channels,
         )
-        wave = clip.wave
         for place, augment in enumerate(self.augments):
             wave = augment(wave, seeded(self.plan.seed, epoch, index, place))
         return crop, wave

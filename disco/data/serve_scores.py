@@ -87,6 +87,10 @@ class ScoreRuns(Dataset):
     def __len__(self) -> int:
         return len(self.starts)
 
+    def records(self) -> list[Record]:
+        """Return the record of each item."""
+        return [record for record, _ in self.starts]
+
     def __getitem__(self, key: tuple[int, int]) -> tuple[Crop, Tensor]:
         epoch, index = key
         record, start = self.starts[index]

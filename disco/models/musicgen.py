@@ -33,7 +33,8 @@ class MusicGen(GenerativeModule):
     The codec and frozen encoders are not part of its weights.
 
     Args:
-        checkpoint_layers: share of the layers whose insides are recomputed in the backward pass.
+        checkpoint_layers: share of the layers whose insides are recomputed in the backward pass;
+            checkpoint_selective: recompute what is cheap in all of them.
         pattern: which codebook of which frame is predicted when.
         prior: count training tokens before the first step and start from what the counts foretell.
         condition_dropout: share of training items that are told nothing, for guidance.
@@ -58,7 +59,8 @@ class MusicGen(GenerativeModule):
         heads: PositiveInt,
         dropout: Share,
         positions: Positions,
-        checkpoint_layers: Share = 0.0,  # runs that were saved before it lack the key
+        checkpoint_layers: Share = 0.0,  # runs that were saved before it lack the keys
+        checkpoint_selective: bool = False,
         pattern: Pattern,
         prior: bool,
         condition_dropout: Share,
@@ -87,6 +89,7 @@ class MusicGen(GenerativeModule):
             cross=bool(conditioners),
             positions=positions,
             checkpoint_layers=checkpoint_layers,
+            checkpoint_selective=checkpoint_selective,
         )
         self.head = nn.Linear(width, self.num_codebooks * self.special, bias=False)
         self.prior = self._build_prior() if prior else None

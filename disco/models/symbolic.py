@@ -31,7 +31,8 @@ class Symbolic(GenerativeModule):
     """Writes scores token by token, told by conditioners what to write.
 
     Args:
-        checkpoint_layers: share of the layers whose insides are recomputed in the backward pass.
+        checkpoint_layers: share of the layers whose insides are recomputed in the backward pass;
+            checkpoint_selective: recompute what is cheap in all of them.
         length: tokens that it sees at once, in training and in generation; longer pieces go on with
             the last half of them in memory.
         condition_dropout: share of training items that are told nothing, for guidance.
@@ -49,7 +50,8 @@ class Symbolic(GenerativeModule):
         heads: PositiveInt,
         dropout: Share,
         positions: Positions,
-        checkpoint_layers: Share = 0.0,  # runs that were saved before it lack the key
+        checkpoint_layers: Share = 0.0,  # runs that were saved before it lack the keys
+        checkpoint_selective: bool = False,
         length: PositiveInt,
         condition_dropout: Share,
         tokenizer: Tokenizer,
@@ -72,6 +74,7 @@ class Symbolic(GenerativeModule):
             cross=bool(conditioners),
             positions=positions,
             checkpoint_layers=checkpoint_layers,
+            checkpoint_selective=checkpoint_selective,
         )
         self.head = nn.Linear(width, tokenizer.vocabulary, bias=False)
         normal_by_fan_in(self.embedding.weight, 1.0)

@@ -75,7 +75,7 @@ class Picked(torch.autograd.Function):
         return torch.stack([row[:, at] for row, at in zip(values.unbind(1), places, strict=True)], 1)
 
     @staticmethod
-    def backward(ctx: Any, outer: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, outer: Tensor) -> tuple[Tensor, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Put the gradients back in their places."""
         batch, codebooks, steps, width = ctx.shape
         gradient = outer.new_zeros(batch, steps, codebooks, width)  # in the order of the head's output

@@ -212,6 +212,14 @@ class ResidualQuantizer(nn.Module):
             rest = left
         return torch.stack(picks)
 
+    def memory(self) -> list[Tensor]:
+        """Return the latents that the next restart will look at."""
+        return list(self._recent)
+
+    def recall(self, memory: list[Tensor]) -> None:
+        """Take them up again."""
+        self._recent = [vectors.to(self.mean) for vectors in memory]
+
     def _restart(self, vectors: Float[Tensor, "n d"]) -> None:
         if int(self.step) > max(self.restarts, default=-1):
             self._recent.clear()

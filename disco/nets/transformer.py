@@ -4,6 +4,7 @@ Letters: `b` batch, `s` steps, `n` vectors attended to, `h` heads, `e` width of 
 """
 
 import math
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from disco.nets.prefix import Prefix
+from disco.nets.recompute import normed_again
 
 Rotation = tuple[Float[Tensor, "s half"], Float[Tensor, "s half"]]
 
@@ -145,16 +147,26 @@ class Layer(nn.Module):
 
     def forward(self, x: Float[Tensor, "b s d"], hearing: "Hearing", index: int) -> Float[Tensor, "b s d"]:
         """Return the steps after this layer, the `index`-th of its stack."""
-        x = x + self.drop(self._hear_itself(self.attention_norm(x), hearing, index))
+        x = x + self.drop(self._hear_itself(x, hearing, index))
         if self.cross_attention is not None and self.cross_norm is not None and hearing.context is not None:
-            x = x + self.drop(_hear_context(self.cross_attention, self.cross_norm(x), hearing, index))
-        return x + self.drop(self.ffn_out(F.gelu(self.ffn_in(self.ffn_norm(x)))))
+            normed = self.cross_norm(x)
+            with normed_again(self.cross_norm, x, normed) if hearing.lean else nullcontext():
+                heard = _hear_context(self.cross_attention, normed, hearing, index)
+            x = x + self.drop(heard)
+        fed = checkpoint(self._feed, x, use_reentrant=False) if hearing.lean else self._feed(x)
+        assert isinstance(fed, Tensor)
+        return x + self.drop(fed)
+
+    def _feed(self, x: Float[Tensor, "b s d"]) -> Float[Tensor, "b s d"]:
+        return self.ffn_out(F.gelu(self.ffn_in(self.ffn_norm(x))))
 
     def _hear_itself(
         self, x: Float[Tensor, "b s d"], hearing: "Hearing", index: int
     ) -> Float[Tensor, "b s d"]:
         own, cache = self.attention, hearing.cache
-        query, key, value = own.split(own.query(x)), own.split(own.key(x)), own.split(own.value(x))
+        normed = self.attention_norm(x)
+        with normed_again(self.attention_norm, x, normed) if hearing.lean else nullcontext():
+            query, key, value = (own.split(part(normed)) for part in (own.query, own.key, own.value))
         if hearing.rotation is not None:
             query, key = turn(query, hearing.rotation), turn(key, hearing.rotation)
         alone = cache is None or cache.length == 0
@@ -170,6 +182,7 @@ class Hearing:
     Attributes:
         rotation: of queries and keys; past: which steps each new one hears, where that is not plainly causal;
         context: what is attended to, where `mask` is true; told: false for items that have nothing there.
+        lean: recompute what is cheap in the backward pass.
     """
 
     rotation: Rotation | None
@@ -178,6 +191,7 @@ class Hearing:
     mask: Bool[Tensor, "b 1 1 m"] | None
     told: Bool[Tensor, "b 1 1"] | None
     cache: Cache | None
+    lean: bool
 
 
 def _hear_context(
@@ -205,6 +219,9 @@ class Decoder(nn.Module):
         checkpoint_layers: share of the layers that training runs through twice instead of keeping what
             they made for the backward pass (gradient checkpointing, Chen et al. 2016, 1604.06174):
             with 1 a third more work for a fraction of the memory.
+        checkpoint_selective: recompute only what is large and cheap, the inside of the feed-forward and
+            the norms (in the spirit of Korthikanti et al. 2022, 2205.05198): a seventh more work for
+            half of the memory where the base is frozen.
     """
 
     def __init__(
@@ -218,10 +235,12 @@ class Decoder(nn.Module):
         cross: bool,
         positions: Positions,
         checkpoint_layers: float = 0.0,
+        checkpoint_selective: bool = False,
     ) -> None:
         super().__init__()
         self.positions = positions
         self.checkpoint_layers = checkpoint_layers
+        self.checkpoint_selective = checkpoint_selective
         self.cross = cross
         self.head_width = width // heads
         self.layers = nn.ModuleList(
@@ -260,9 +279,11 @@ class Decoder(nn.Module):
             # A softmax over nothing is NaN: let such items look everywhere and multiply the answer by 0.
             mask = counts[:, None, None] | ~told[:, None]
         rotation = self.positions.rotation(steps, self.head_width)
-        hearing = Hearing(rotation, past, context, mask, told, cache)
+        keeps = self._keeps(cache)
+        twice = round(self.checkpoint_layers * len(self.layers)) if keeps else 0
+        lean = keeps and self.checkpoint_selective
+        hearing = Hearing(rotation, past, context, mask, told, cache, lean)
         x = self.drop(x)
-        twice = round(self.checkpoint_layers * len(self.layers)) if self._keeps(cache) else 0
         for index, layer in enumerate(self.layers):
             if index < twice:
                 x = checkpoint(layer, x, hearing, index, use_reentrant=False)

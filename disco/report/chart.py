@@ -67,8 +67,8 @@ def draw(curve: Curve) -> Markup:
     ys = [y for points in lines for _, y in points] + [level.value for level in curve.levels]
     if not xs:
         return Markup("<p>There are no points yet.</p>")
-    x_ticks = _ticks(0.0, max(xs) or 1.0)
-    y_ticks = _ticks(min(ys), max(ys))
+    x_ticks = ticks(0.0, max(xs) or 1.0)
+    y_ticks = ticks(min(ys), max(ys))
     x_span, y_span = (0.0, max(xs) or 1.0), (min(y_ticks[0], min(ys)), max(y_ticks[-1], max(ys)))
 
     def x_of(x: float) -> float:
@@ -116,7 +116,8 @@ def _thinned(line: Line) -> list[tuple[float, float]]:
     return means or points
 
 
-def _ticks(low: float, high: float) -> list[float]:
+def ticks(low: float, high: float) -> list[float]:
+    """Return round numbers that span an axis."""
     if low == high:
         low, high = low - 0.5, high + 0.5
     return [

@@ -11,8 +11,10 @@ from disco.audio.clip import Clip
 from disco.core.files import write_text
 from disco.errors import DiscoError
 from disco.midi.score import NoteTable
+from disco.report.bars import Bars, Histogram, draw_amounts
 from disco.report.chart import Curve, draw
 from disco.report.embed import data_uri, mp3
+from disco.report.parallel import Parallel, draw_parallel
 from disco.report.pictures import FRAME, Pixels, piano_roll_picture, spectrogram_picture, webp
 
 LARGEST = 15_000_000  # bytes; a larger page is slow to open and cannot be mailed
@@ -67,11 +69,16 @@ class Player:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PlayerGroup:
-    """Players that belong beside one another; they share a time axis."""
+    """Players that belong beside one another; they share a time axis.
+
+    Attributes:
+        switched: they are the same place in different versions: one goes on where the other was.
+    """
 
     title: str
     players: Sequence[Player]
     text: str = ""
+    switched: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,9 +105,11 @@ class Page:
 
     title: str
     lead: str
+    findings: Sequence[Grid] = ()
     measures: Sequence[Measure] = ()
     grids: Sequence[Grid] = ()
     groups: Sequence[PlayerGroup] = ()
+    amounts: Sequence[Bars | Histogram | Parallel] = ()
     curves: Sequence[Curve] = ()
     rough: Sequence[str] = ()
     commands: Sequence[Command] = ()
@@ -148,8 +157,11 @@ def render_page(page: Page) -> str:
     environment.filters["number"] = number
     groups = [(group, _players(group)) for group in page.groups]
     charts = [(curve, draw(curve)) for curve in page.curves]
+    amounts = [
+        (one, draw_parallel(one) if isinstance(one, Parallel) else draw_amounts(one)) for one in page.amounts
+    ]
     return environment.get_template("page.html.j2").render(
-        page=page, groups=groups, charts=charts, frame=FRAME
+        page=page, groups=groups, charts=charts, amounts=amounts, frame=FRAME
     )
 
 

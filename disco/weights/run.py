@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from disco.core.files import load_tensors
 from disco.core.module import GenerativeModule
+from disco.core.tensors import load_tensors
 from disco.errors import DiscoError
 
 

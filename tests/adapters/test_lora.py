@@ -14,9 +14,9 @@ from torch import nn
 
 from disco.adapters.lora import LoRA
 from disco.adapters.peft_layers import peft_names
-from disco.core.files import save_tensors
 from disco.core.module import GenerativeModule
 from disco.core.sites import Rows
+from disco.core.tensors import save_tensors
 from disco.errors import DiscoError
 from tests.contracts.models import FAMILIES, build_tiny
 

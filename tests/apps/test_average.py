@@ -9,7 +9,7 @@ import torch
 
 from disco.apps import average
 from disco.apps.runs import Run, open_run
-from disco.core.files import load_tensors
+from disco.core.tensors import load_tensors
 from disco.errors import DiscoError
 from tests.apps.conftest import trained
 from tests.tiny_runs import TINY_SYMBOLIC

@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 from disco.apps import train
 from disco.apps.runs import Run, open_run
 from disco.core.batch import Conditions
+from disco.core.checkpoint_io import read_checkpoint
 from disco.core.contracts import Sampler
 from disco.errors import DiscoError
 from tests.tiny_runs import TINY_SYMBOLIC
@@ -62,7 +63,7 @@ def test_resuming_goes_on_with_the_optimisers_and_the_schedules_memory(composed,
         train.main(cfg)
         run = Run(Path(cfg.run_dir))
         assert run.facts["steps"] == steps
-        return torch.load(run.checkpoint, weights_only=False), run
+        return read_checkpoint(run.checkpoint), run
 
     first, run = trained(3)
     before = load_file(run.weights)

@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 from disco.callbacks.checkpoint import Checkpoint
 from disco.callbacks.ema import Ema
 from disco.callbacks.swa import Swa
+from disco.core.checkpoint_io import SafeCheckpoints, read_checkpoint
 from tests.callbacks.toy_models import ToyAudio, batches
 
 STEPS = 12
@@ -44,11 +45,12 @@ def fit(folder: Path, *callbacks: L.Callback, steps: int = STEPS, resume: bool =
         enable_model_summary=False,
         enable_checkpointing=False,
         num_sanity_val_steps=0,
+        plugins=[SafeCheckpoints()],
         val_check_interval=3,
         check_val_every_n_epoch=None,
     )
     ckpt = folder / "checkpoints" / "last.ckpt" if resume else None
-    trainer.fit(module, batches(40), batches(1), ckpt_path=ckpt, weights_only=False if resume else None)
+    trainer.fit(module, batches(40), batches(1), ckpt_path=ckpt)
     return module
 
 
@@ -76,7 +78,7 @@ def test_ema_follows_its_formula_and_is_what_validation_and_files_hold(tmp_path:
     assert float(module.gain.detach()) == pytest.approx(wanted[-1], rel=1e-5)
     best = load_file(tmp_path / "checkpoints" / "best.safetensors")
     assert min(abs(float(best["gain"]) - value) for value in wanted) < 1e-6
-    last = torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=False)
+    last = read_checkpoint(tmp_path / "checkpoints" / "last.ckpt")
     assert float(last["state_dict"]["gain"]) == diary.steps[-1], "training goes on from the plain weights"
 
 
@@ -112,7 +114,7 @@ def test_an_interrupt_while_validating_saves_the_plain_weights(tmp_path: Path) -
     diary = Diary()
     with pytest.raises((KeyboardInterrupt, SystemExit)):
         fit(tmp_path, checkpoint(), diary, Interrupt(), Ema(decay=0.8, power=0.75))
-    last = torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=False)
+    last = read_checkpoint(tmp_path / "checkpoints" / "last.ckpt")
     assert float(last["state_dict"]["gain"]) == diary.steps[-1]
     assert float(last["average"]["module.gain"]) == pytest.approx(moved(diary.steps, 0.8, 0.75), rel=1e-5)
 

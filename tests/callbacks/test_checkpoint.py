@@ -1,13 +1,16 @@
 """Which files a run leaves, and that they are the right ones."""
 
+import threading
+
 import lightning as L
 import pytest
-import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
 from disco.callbacks import checkpoint as module
 from disco.callbacks.shelf import Shelf, size_of
+from disco.core import checkpoint_io
+from disco.core.checkpoint_io import read_checkpoint
 from disco.errors import DiscoError
 from tests.callbacks.toy_models import ToyAudio, fit, keeper
 
@@ -72,12 +75,12 @@ def test_last_is_renewed_at_exact_steps_and_milestones_stay(tmp_path, monkeypatc
     )
     folder = judged(tmp_path, keeper(monitor="val/judged", every_n_steps=3, milestones=[2, 5]))
     assert saved == [2, 3, 5, 6, 8]
-    assert names(folder) == ["best.safetensors", "last.ckpt", "milestones"]
+    assert names(folder) == ["best.safetensors", "last.ckpt", "milestones", "previous.ckpt"]
     assert names(folder / "milestones") == ["step-0000002.ckpt", "step-0000005.ckpt"]
     for step in (2, 5):
         path = folder / "milestones" / f"step-{step:07d}.ckpt"
-        assert torch.load(path, weights_only=False)["global_step"] == step
-    assert torch.load(folder / "last.ckpt", weights_only=False)["global_step"] == 8
+        assert read_checkpoint(path)["global_step"] == step
+    assert read_checkpoint(folder / "last.ckpt")["global_step"] == 8
 
 
 def test_last_is_renewed_when_its_minutes_are_over(tmp_path, monkeypatch):
@@ -107,6 +110,20 @@ def test_last_is_renewed_when_its_minutes_are_over(tmp_path, monkeypatch):
 def test_a_measure_that_is_not_there_is_refused_at_the_first_round(tmp_path):
     with pytest.raises(DiscoError, match=r"monitor=val/fad: .*choose from val/loss, val/near"):
         fit(ToyAudio(), tmp_path, [keeper(monitor="val/fad")], logger=False)
+
+
+def test_a_trial_batch_shows_it_before_the_first_step(tmp_path):
+    steps = []
+
+    class Counting(ToyAudio):
+        def on_train_batch_start(self, batch, batch_index):
+            steps.append(batch_index)
+
+    with pytest.raises(DiscoError, match=r"monitor=val/fad: .*choose from val/loss, val/near"):
+        fit(Counting(), tmp_path, [keeper(monitor="val/fad")], logger=False, trial=1)
+    assert not steps
+    fit(Counting(), tmp_path, [keeper(monitor="val/near")], logger=False, trial=1)
+    assert steps
 
 
 def test_a_measure_that_is_no_number_is_refused_and_best_stays(tmp_path):
@@ -149,7 +166,7 @@ def test_a_disk_budget_drops_the_worst_first_and_never_the_best(tmp_path):
 
 def test_a_budget_that_last_and_best_exceed_is_told_once_and_no_milestone_added(tmp_path, capsys):
     folder = judged(tmp_path, keeper(monitor="val/judged", top_k=3, milestones=[2, 5], disk_gb=1e-6))
-    assert names(folder) == ["best.safetensors", "last.ckpt", "top"]
+    assert names(folder) == ["best.safetensors", "last.ckpt", "previous.ckpt", "top"]
     assert names(folder / "top") == ["step-0000007.safetensors"]
     told = [line for line in capsys.readouterr().err.splitlines() if line.startswith("checkpoint:")]
     assert len(told) == 2
@@ -157,16 +174,53 @@ def test_a_budget_that_last_and_best_exceed_is_told_once_and_no_milestone_added(
 
 
 def test_a_full_disk_leaves_the_checkpoint_before_it_whole(tmp_path, monkeypatch):
-    save = L.Trainer.save_checkpoint
+    write = checkpoint_io._write
 
-    def filling(self, path, *arguments, **options):
-        if self.global_step == 4:
-            path.write_bytes(b"half")
+    def filling(path, state, tensors):
+        write(path, state, tensors)
+        if '"global_step": 4' in state:
+            with path.open("r+b") as file:
+                file.truncate(100)
             raise OSError(28, "No space left on device")
-        save(self, path, *arguments, **options)
 
-    monkeypatch.setattr(L.Trainer, "save_checkpoint", filling)
-    with pytest.raises(DiscoError, match=r"No space left on device; make room, then go on with resume="):
+    monkeypatch.setattr(checkpoint_io, "_write", filling)
+    with pytest.raises(DiscoError, match=r"No space left on device.*make room, then go on with resume="):
         fit(ToyAudio(), tmp_path, [keeper(every_n_steps=2)], logger=False)
-    assert torch.load(tmp_path / "checkpoints/last.ckpt", weights_only=False)["global_step"] == 2
+    assert read_checkpoint(tmp_path / "checkpoints/last.ckpt")["global_step"] == 2
     assert names(tmp_path / "checkpoints") == ["best.safetensors", "last.ckpt"], "no draft is left behind"
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_the_first_step(tmp_path):
+    (tmp_path / "checkpoints").write_text("a file stands here")
+    module = ToyAudio()
+    with pytest.raises(DiscoError, match=r"checkpoints cannot be written to .*choose another folder"):
+        fit(module, tmp_path, [keeper()], logger=False)
+    assert float(module.gain.detach()) == 0.0
+
+
+def test_what_a_killed_run_left_half_written_goes_with_the_next(tmp_path):
+    folder = tmp_path / "checkpoints"
+    folder.mkdir()
+    (folder / ".last.123.draft.ckpt").write_bytes(b"half")
+    fit(ToyAudio(), tmp_path, [keeper()], logger=False)
+    assert not [path for path in folder.iterdir() if path.name.startswith(".")]
+
+
+def test_a_write_in_flight_is_waited_for_when_training_fails(tmp_path, monkeypatch):
+    class Fails(ToyAudio):
+        def training_step(self, batch, batch_index):
+            if self.trainer.global_step == 2:
+                raise RuntimeError("the third step")
+            return super().training_step(batch, batch_index)
+
+    write, going = checkpoint_io._write, threading.Event()
+
+    def slow(*arguments):
+        going.wait(0.2)
+        write(*arguments)
+
+    monkeypatch.setattr(checkpoint_io, "_write", slow)
+    with pytest.raises(RuntimeError, match="the third step"):
+        fit(Fails(), tmp_path, [keeper(every_n_steps=2)], logger=False)
+    assert read_checkpoint(tmp_path / "checkpoints/last.ckpt")["global_step"] == 2
+    assert names(tmp_path / "checkpoints") == ["last.ckpt"]

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import lightning as L
 import pytest
-import torch
 
 from disco.callbacks.signals import Interrupted, Signals, how_to_go_on
+from disco.core.checkpoint_io import read_checkpoint
 from tests.callbacks.toy_models import ToyAudio, fit, keeper
 from tests.tiny_runs import TINY_SYMBOLIC
 
@@ -45,7 +45,7 @@ def plain_toy():
 
 
 def saved(folder):
-    return torch.load(folder / "checkpoints/last.ckpt", weights_only=False)
+    return read_checkpoint(folder / "checkpoints/last.ckpt")
 
 
 @pytest.mark.filterwarnings(ON)

@@ -1,13 +1,13 @@
 """Who stops training, when, and what it says; on series whose right answer is known."""
 
 import pytest
-import torch
 
 from disco.callbacks import budget as budget_module
 from disco.callbacks.budget import Budget
 from disco.callbacks.early_stopping import EarlyStopping
 from disco.callbacks.overfit_alarm import GrowingGap, OverfitAlarm
 from disco.callbacks.quality_stop import Decline, QualityStop
+from disco.core.checkpoint_io import read_checkpoint
 from disco.errors import DiscoError
 from tests.callbacks.toy_models import ToyAudio, fit, keeper
 
@@ -168,7 +168,7 @@ def test_a_run_stops_within_a_step_of_its_limit_and_goes_on_with_more(
     first = fit(half_hours(), tmp_path, [limits(**limit), keeper()], steps=9, logger=False)
     assert first.global_step == stop
     assert "budget: " in capsys.readouterr().err
-    saved = torch.load(tmp_path / "checkpoints/last.ckpt", weights_only=False)
+    saved = read_checkpoint(tmp_path / "checkpoints/last.ckpt")
     assert saved["global_step"] == stop
     again = fit(half_hours(), tmp_path, [limits(**more), keeper()], steps=9, logger=False, resume=True)
     assert again.global_step == then, "time counts over both parts"

@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader
 from disco.audio.clip import Clip
 from disco.callbacks.checkpoint import Checkpoint
 from disco.core.batch import AudioBatch, Conditions
+from disco.core.checkpoint_io import SafeCheckpoints
 from disco.core.module import GenerativeModule
 from disco.core.outputs import Outputs
 from disco.core.term import Term
@@ -104,7 +105,7 @@ def keeper(**changes):
     return Checkpoint(**{**plain, "top_k": 0, "milestones": [], "disk_gb": None, **changes})
 
 
-def trainer_for(folder, callbacks, *, steps=6, logger=None, every_batches=3, accumulate=1):
+def trainer_for(folder, callbacks, *, steps=6, logger=None, every_batches=3, accumulate=1, trial=0):
     """Return a trainer of a few steps with a TensorBoard logger."""
     return L.Trainer(
         default_root_dir=folder,
@@ -117,7 +118,8 @@ def trainer_for(folder, callbacks, *, steps=6, logger=None, every_batches=3, acc
         enable_model_summary=False,
         enable_checkpointing=False,
         log_every_n_steps=1,
-        num_sanity_val_steps=0,
+        num_sanity_val_steps=trial,
+        plugins=[SafeCheckpoints()],
         val_check_interval=every_batches,
         check_val_every_n_epoch=None,
     )
@@ -128,5 +130,5 @@ def fit(module, folder, callbacks, *, resume=False, train=None, **options):
     trainer = trainer_for(folder, callbacks, **options)
     last = folder / "checkpoints" / "last.ckpt" if resume else None
     train = batches(20) if train is None else train
-    trainer.fit(module, train, batches(2), ckpt_path=last, weights_only=False)
+    trainer.fit(module, train, batches(2), ckpt_path=last)
     return trainer

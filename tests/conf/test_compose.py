@@ -12,7 +12,14 @@ from disco.apps.compose import check
 from disco.apps.launch import CONF
 
 APPS = sorted(path.stem for path in CONF.glob("*.yaml"))
-APP_OF = {"prepare": "prepare", "metric": "evaluate"}  # groups that are not train.py's
+# Groups that are not train.py's.
+APP_OF = {
+    "prepare": "prepare",
+    "stage": "prepare",
+    "executor": "prepare",
+    "metric": "evaluate",
+    "embedder": "evaluate",
+}
 # Groups that exist inside an option of another: that option, and how the command line calls them there.
 INSIDE = {
     "model/body": ("model=autoencoder", "model/body@model"),
@@ -22,12 +29,13 @@ INJECTED = {
     "model": ("terms", "recipe", "codec", "conditioners"),
     "data": ("augments",),
     "codec": ("autoencoder",),
+    "prepare": ("stages", "executor"),
     "trainer": ("callbacks", "logger"),
 }
 OPTIONS = sorted(
     path.relative_to(CONF)
     for path in CONF.rglob("*.yaml")
-    if path.parent != CONF and path.parent.parent.name != "hydra"  # Hydra's own launchers are built by Hydra
+    if path.parent != CONF and "hydra" not in path.relative_to(CONF).parts  # Hydra builds its own
 )
 
 
@@ -70,7 +78,7 @@ def test_app_composes_and_fits_its_targets(app: str, composed) -> None:
 @pytest.mark.parametrize("option", OPTIONS, ids=lambda option: str(option.with_suffix("")))
 def test_option_composes_takes_its_place_and_fits_its_targets(option: Path, composed) -> None:
     group = str(option.parent)
-    app = APP_OF.get(group, "train")
+    app = "evaluate" if option.stem.startswith("eval_") else APP_OF.get(group, "train")
     choice = f"[{option.stem}]" if is_many(app, group) else option.stem
     host, name = INSIDE.get(group, ("seed=0", group)) if app == "train" else ("run_dir=none", group)
     cfg = composed(app, host, f"{name}={choice}")

@@ -11,6 +11,7 @@ from disco.apps import train
 from disco.apps.launch import CONF
 from disco.apps.parts import build_data, build_module
 from disco.apps.runs import Run
+from disco.core.checkpoint_io import read_checkpoint
 from tests.tiny_runs import TINY_SYMBOLIC
 
 METHODS = sorted(path.stem for path in (CONF / "method").glob("*.yaml"))
@@ -28,7 +29,7 @@ def test_goes_on_where_it_stopped_with_what_it_remembers(method: str, composed, 
         assert 0 < loss < 10
         run = Run(Path(cfg.run_dir))
         assert run.facts["steps"] == steps
-        return torch.load(run.checkpoint, weights_only=False)["state_dict"]
+        return read_checkpoint(run.checkpoint)["state_dict"]
 
     first, then = fit(2), fit(4)
     assert set(first) == set(then)

@@ -13,6 +13,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from disco.core.batch import Conditions, ScoreBatch
+from disco.core.checkpoint_io import SafeCheckpoints
 from disco.core.module import GenerativeModule
 from disco.core.outputs import Outputs
 from disco.core.steps import Window
@@ -109,6 +110,7 @@ def fit(module: Reader, data: DataLoader, folder: Path, *, steps: int = 1, **set
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
+        plugins=[SafeCheckpoints()],
         **settings,
     )
     trainer.fit(module, data, batches(4, 4))
@@ -198,12 +200,13 @@ def test_the_count_of_steps_left_out_survives_a_resume(tmp_path: Path) -> None:
     module.spoilt = {0}
     trainer = fit(module, batches(32, 8), tmp_path, steps=2)
     trainer.save_checkpoint(tmp_path / "last.ckpt")
+    trainer.strategy.checkpoint_io.wait()
     again = Reader(adamw())
     resumed = L.Trainer(
         default_root_dir=tmp_path, accelerator="cpu", max_steps=3, logger=False, enable_checkpointing=False,
-        enable_progress_bar=False, enable_model_summary=False,
+        enable_progress_bar=False, enable_model_summary=False, plugins=[SafeCheckpoints()],
     )  # fmt: skip
-    resumed.fit(again, batches(32, 8), batches(4, 4), ckpt_path=tmp_path / "last.ckpt", weights_only=False)
+    resumed.fit(again, batches(32, 8), batches(4, 4), ckpt_path=tmp_path / "last.ckpt")
     assert again.skipped == 1
 
 

@@ -39,7 +39,15 @@ def write(root: Path, records: list[Record]) -> None:
 
 def serving(root: Path, view, *, batch_size: int = 2, augments=None) -> ManifestData:
     data = ManifestData(
-        root=str(root), batch_size=batch_size, num_workers=0, seed=1, val_items=3, augments=augments or {}
+        root=str(root),
+        batch_size=batch_size,
+        num_workers=0,
+        seed=1,
+        val_items=3,
+        balance_by=None,
+        balance_power=1.0,
+        allow_missing=(),
+        augments=augments or {},
     )
     data.serve(view)
     data.prepare_data()

@@ -11,7 +11,7 @@ import torch
 from disco.audio.io import write_clip
 from disco.core.record import read_manifest
 from disco.core.views import CodeView
-from disco.data.serve_codes import CodeCache
+from disco.data.code_cache import CodeCache
 from tests.data.folder import LevelCodec, ramp, record, serving, write
 
 RECORDS = [

@@ -21,7 +21,9 @@ OPTIONS = sorted((ROOT / "conf").rglob("*.yaml"))
 PACKAGES = {
     "model": "models", "data": "data", "codec": "codecs", "adapter": "adapters", "weights": "weights",
     "loss": "losses", "method": "methods", "augment": "augment", "conditioner": "conditioners",
-    "metric": "metrics", "callbacks": "callbacks", "optim": "optim", "prepare": "prepare",
+    "metric": "metrics", "embedder": "embedders", "callbacks": "callbacks", "optim": "optim",
+    "prepare": "prepare",
+    "stage": "stage", "executor": "executors",
 }  # fmt: skip
 
 

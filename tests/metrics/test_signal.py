@@ -51,3 +51,23 @@ def test_silence_is_a_fault_with_a_finite_level():
 )
 def test_each_fault_alone_is_enough(case):
     assert health(**case)["ok"] == 0.0
+
+
+def test_the_peak_between_the_samples_is_found():
+    phase = 2 * math.pi * 4000 * torch.arange(16000) / 16000 + math.pi / 4
+    quarter = torch.sin(phase)[None]  # no sample lies on its peak
+    found = health(0.7 * quarter / quarter.abs().max())
+    assert found["peak"] == pytest.approx(0.7, abs=1e-3)
+    assert found["true_peak_db"] == pytest.approx(20 * math.log10(0.7 * math.sqrt(2)), abs=0.2)
+
+
+@pytest.mark.parametrize("edge", [1000.0, 3000.0, 6000.0])
+def test_the_bandwidth_of_filtered_noise_is_its_edge(edge):
+    spectrum = torch.fft.rfft(torch.randn(32000, generator=torch.Generator().manual_seed(0)))
+    spectrum[int(edge * 2) :] = 0
+    wave = torch.fft.irfft(spectrum)[None]
+    assert health(0.1 * wave / wave.std(), seconds=2.0)["bandwidth"] == pytest.approx(edge, rel=0.03)
+
+
+def test_silence_has_no_bandwidth():
+    assert math.isnan(health(torch.zeros(1, 16000))["bandwidth"])

@@ -39,7 +39,10 @@ def test_half_precision_is_summed_in_float32() -> None:
     assert logits.grad.dtype == torch.bfloat16
 
 
-@pytest.mark.parametrize("pattern", [Delay(delays=None), Delay(delays=[0, 2, 1]), Flatten(), CoarseFirst(delays=None)])
+PATTERNS = [Delay(delays=None), Delay(delays=[0, 2, 1]), Flatten(), CoarseFirst(delays=None)]
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
 def test_picking_places_has_the_gradient_of_indexing(pattern) -> None:
     layout = pattern.layout(3, 5)
     values = torch.randn(2, 3, layout.frame.shape[1] - 1, 4, dtype=torch.float64, requires_grad=True)

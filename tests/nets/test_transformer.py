@@ -157,6 +157,32 @@ def test_recomputed_layers_keep_less_than_half_and_give_the_same_gradients() -> 
     assert bytes_kept[1] < 0.5 * bytes_kept[0]
 
 
+@pytest.mark.parametrize("dropout", [0.0, 0.2])
+def test_selective_recomputing_keeps_less_of_a_frozen_base_and_gives_the_same_gradients(dropout) -> None:
+    x, context = torch.randn(2, 16, 32, requires_grad=True), torch.randn(2, 4, 32)
+    gradients, bytes_kept = [], []
+    for selective in (False, True):
+        torch.manual_seed(0)
+        net = Decoder(
+            width=32, depth=4, heads=4, dropout=dropout, bias=False, cross=True, positions=POSITIONS[1],
+            checkpoint_selective=selective,
+        )  # fmt: skip
+        for name, parameter in net.named_parameters():
+            parameter.requires_grad = name.endswith("query.weight")
+        answers = []
+
+        def run(net=net, answers=answers) -> None:
+            torch.manual_seed(1)
+            answers.append(net(x, context))
+
+        bytes_kept.append(kept(run))
+        gradients.append(
+            torch.autograd.grad(answers[0].square().sum(), [p for p in net.parameters() if p.requires_grad])
+        )
+    assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(*gradients, strict=True))
+    assert bytes_kept[1] < 0.8 * bytes_kept[0]
+
+
 def test_each_recomputed_layer_keeps_less() -> None:
     def of(share: float) -> int:
         net = decoder(POSITIONS[0], cross=False).train()

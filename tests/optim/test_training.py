@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import torch
 
 from disco.adapters.lora import LoRA
 from disco.apps import train
 from disco.apps.compose import build
 from disco.apps.runs import Run
+from disco.core.checkpoint_io import read_checkpoint
 from disco.optim.groups import parameter_groups
 from tests.contracts.models import FAMILIES, build_tiny
 from tests.tiny_runs import TINY_SYMBOLIC
@@ -25,7 +25,7 @@ def test_muon_goes_on_in_a_resumed_run_with_the_memory_of_both_halves(composed, 
         loss = train.main(cfg)
         assert loss is not None
         run = Run(Path(cfg.run_dir))
-        (state,) = torch.load(run.checkpoint, weights_only=False)["optimizer_states"]
+        (state,) = read_checkpoint(run.checkpoint)["optimizer_states"]
         seen.append(state)
     first, then = (state["state"] for state in seen)
     assert set(first) == set(then)

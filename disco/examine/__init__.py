@@ -1,0 +1,1 @@
+"""What a data set holds: pure functions over its records."""

@@ -1,0 +1,1 @@
+"""Where many pieces of work run: in this process, in local workers, on a cluster."""

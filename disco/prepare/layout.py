@@ -1,0 +1,104 @@
+"""The folders of a data set, and whether they can be written to; one preparation at a time writes there."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from disco.drafts import drafted
+from disco.errors import DiscoError
+
+FOLDERS = (
+    "audio/raw", "audio/processed", "audio/features", "midi/raw", "midi/tokenized", "midi/augmented",
+    "multimodal", "metadata",
+)  # fmt: skip
+OURS = re.compile(r"[0-9a-f]{16}(-\d{3,})?\.(wav|npz)")
+DRAFT = re.compile(r"\..+\.\d+\.draft(\.\w+)?")
+
+
+class HaltedError(DiscoError):
+    """A preparation that had begun cannot go on; what is finished stays finished."""
+
+
+def check_places(source: Path, target: Path) -> None:
+    """Refuse a source that is no folder and a target that lies in it.
+
+    Raises:
+        DiscoError: says which.
+    """
+    if not source.is_dir():
+        raise DiscoError(f"source={source} is not a folder", do="name the folder that holds the music")
+    if target.resolve().is_relative_to(source.resolve()):
+        raise DiscoError("the target lies inside the source", do="choose a target elsewhere")
+
+
+def make_folders(target: Path) -> None:
+    """Make the guide's tree and try to write into it.
+
+    Raises:
+        DiscoError: something is in the way, or nothing can be written there.
+    """
+    try:
+        for name in FOLDERS:
+            (target / name).mkdir(parents=True, exist_ok=True)
+        for name in FOLDERS[:3]:
+            with drafted(target / name / "probe") as draft:
+                draft.write_bytes(b"can this be written?")
+            (target / name / "probe").unlink()
+    except OSError as error:
+        what = f"{error.strerror or error}: {error.filename}" if error.filename else str(error)
+        raise DiscoError(
+            f"target={target} cannot be written to ({what})", do="choose another target or mend that"
+        ) from error
+
+
+@contextmanager
+def sole_writer(target: Path) -> Iterator[None]:
+    """Hold the target for this process; the system lets go of it when the process ends, however it ends.
+
+    Raises:
+        DiscoError: another preparation is writing there.
+    """
+    path = target / "metadata" / ".lock"
+    while True:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            holder = os.read(handle, 200).decode(errors="replace").strip()
+            os.close(handle)
+            raise DiscoError(
+                f"another preparation is writing to {target} ({holder or 'it has just begun'})",
+                do="wait for it, or choose another target",
+            ) from error
+        if path.exists() and path.stat().st_ino == os.fstat(handle).st_ino:
+            break
+        os.close(handle)  # whoever held it has removed it in the meantime
+    try:
+        os.ftruncate(handle, 0)
+        os.write(handle, f"process {os.getpid()} on {socket.gethostname()}".encode())
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        os.close(handle)
+
+
+def sweep(target: Path) -> None:
+    """Remove the drafts that a preparation left behind when it was killed."""
+    for name in (*FOLDERS[:3], "metadata"):
+        for entry in list(os.scandir(target / name)):
+            if DRAFT.fullmatch(entry.name):
+                Path(entry.path).unlink()
+
+
+def prune(target: Path, wanted: set[str]) -> None:
+    """Remove sounds and curves of ours that no file of the source stands behind any more."""
+    for name in ("audio/processed", "audio/features"):
+        for entry in list(os.scandir(target / name)):
+            if OURS.fullmatch(entry.name) and f"{name}/{entry.name}" not in wanted:
+                Path(entry.path).unlink()

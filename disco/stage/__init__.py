@@ -1,0 +1,1 @@
+"""Steps of preparation that sound streams through."""

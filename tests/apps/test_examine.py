@@ -1,0 +1,205 @@
+"""Examining a folder says what is wrong with it, in words, in JSON and on a page, and changes nothing."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from hydra.core.global_hydra import GlobalHydra
+
+from disco.apps.launch import launch
+from disco.apps.plain_words import with_keys
+from disco.core.record import Record, write_manifest
+from tests.data.folder import record, write
+
+GENRES = ("reel", "jig", "air")
+
+
+def pieces(count: int = 12) -> list[Record]:
+    sides = ["train"] * (count - 4) + ["val", "val", "test", "test"]
+    return [
+        record(
+            f"p{n}",
+            2.0 + n / 10,
+            split=sides[n],
+            genre=[GENRES[n % 3]],
+            artist=f"Fiddler {n}",
+            title=f"Tune <{n}>",
+            caption=f"A {GENRES[n % 3]}.",
+            tempo=100.0 + n,
+            features={"loudness_lufs": -20.0 - n},
+            provenance={"tempo": "analysis:features", "caption": "human"},
+        )
+        for n in range(count)
+    ]
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    write(tmp_path / "my music", pieces())
+    return tmp_path / "my music"
+
+
+@pytest.fixture
+def ran(tmp_path: Path, monkeypatch, capsys) -> Iterator:
+    """Run the program as its script does; give its exit code, what it said, and its JSON file."""
+
+    def run(*words: str) -> tuple[int, str, dict]:
+        argv = with_keys([*words, f"hydra.run.dir='{tmp_path / 'out'}'"], first="root")
+        monkeypatch.setattr(sys, "argv", ["examine.py", *argv])
+        code = 0
+        try:
+            launch("examine")
+        except SystemExit as stop:
+            code = int(str(stop.code))
+        out = tmp_path / "out" / "examine.json"
+        told = capsys.readouterr()
+        return code, told.out + told.err, json.loads(out.read_text()) if out.is_file() else {}
+
+    yield run
+    GlobalHydra.instance().clear()
+
+
+def answers(found: dict) -> dict[str, bool | None]:
+    return {check["name"]: check["passed"] for check in found["checks"]}
+
+
+def test_a_sound_folder_passes_and_its_page_is_whole(root: Path, ran, tmp_path: Path) -> None:
+    before = {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
+    code, told, found = ran(str(root), "clips=2")
+    assert code == 0, told
+    assert {path: path.read_bytes() for path in root.rglob("*") if path.is_file()} == before
+    passed = answers(found)
+    assert [passed[name] for name in ("manifest", "files", "leaks", "captions")] == [True] * 4
+    assert passed["enough"] is False
+    for words in (
+        "training from scratch (50 h)",
+        "fine-tuning (1 h)",
+        "adapters (30 min)",
+        "regime=finetune",
+    ):
+        assert words in told
+    assert found["fields"]["genre"]["effective_number"] == pytest.approx(3.0, abs=0.01)
+    assert found["coverage"]["tempo"] == {"share": 1.0, "by": {"analysis:features": 12}}
+    page = (tmp_path / "out" / "examine.html").read_text()
+    assert page.count("<audio") == 2
+    assert "Tune &lt;0&gt;" in page
+    assert "Hours by genre" in page
+    assert "Loudness" in page
+    assert "http" not in page.replace("http-equiv", "")
+
+
+def test_a_leak_made_by_hand_is_listed_and_strict_ends_with_1(root: Path, ran) -> None:
+    records = pieces()
+    records[-1] = replace(records[-1], artist="fiddler 0, the")
+    write_manifest(root / "metadata" / "manifest.jsonl", records)
+    assert ran(str(root), "clips=0")[0] == 0
+    code, told, found = ran(str(root), "clips=0", "--strict")
+    assert code == 1
+    assert found["leaks"] == [
+        {"kind": "artist", "name": "fiddler 0", "sides": {"test": ["p11"], "train": ["p0"]}}
+    ]
+    assert "artist 'fiddler 0' in test: p11; train: p0" in told
+
+
+def test_broken_lines_and_files_are_named(root: Path, ran) -> None:
+    manifest = root / "metadata" / "manifest.jsonl"
+    manifest.write_text(manifest.read_text() + "{oops\n")
+    (root / "audio" / "processed" / "p3.wav").unlink()
+    sound = root / "audio" / "processed" / "p4.wav"
+    sound.write_bytes(b"no sound")
+    report = {
+        "file": "x.mp3",
+        "code": "silent",
+        "reason": "it is silent",
+        "cure": "leave it out",
+        "verdict": "refuse",
+    }
+    (root / "metadata" / "report.jsonl").write_text(json.dumps(report) + "\n")
+    _, told, found = ran(str(root), "clips=12")
+    assert [fault["line"] for fault in found["faults"]] == [13]
+    assert set(found["damaged"]) == {"audio/processed/p3.wav", "audio/processed/p4.wav"}
+    assert found["report"] == [report]
+    for words in (
+        "line 13: it is not JSON",
+        "p3.wav: it is not there",
+        "x.mp3: it is silent (silent); leave it out",
+    ):
+        assert words in told
+    assert answers(found)["refused"] is None
+    assert answers(ran(str(root), "clips=0", "verify=false")[2])["files"] is None
+
+
+def test_a_changed_byte_is_found_by_the_journal(root: Path, ran) -> None:
+    from disco.prepare.journal import encode
+    from disco.prepare.keep import checksum
+
+    names = [one.file_path for one in pieces()]
+    line = {"name": "x", "files": {name: checksum(root / name) for name in names}}
+    (root / "metadata" / "journal.jsonl").write_bytes(encode(line))
+    assert answers(ran(str(root), "clips=0")[2])["files"] is True
+    sound = root / names[5]
+    data = bytearray(sound.read_bytes())
+    data[-1] ^= 1
+    sound.write_bytes(data)
+    (told,) = ran(str(root), "clips=0")[2]["damaged"].items()
+    assert told == (names[5], "its bytes are not those that were made from 'x'")
+
+
+def test_slips_are_answered(root: Path, ran, tmp_path: Path) -> None:
+    assert "there is no manifest at" in ran(str(tmp_path / "nowhere"))[1]
+    code, told, _ = ran(str(root), "regime=all")
+    assert code == 2
+    assert "choose from full, finetune, peft" in told
+    assert ran("clips=2")[:2] == (
+        2,
+        "error: there is no folder to look into; name one: python scripts/examine.py data/mine\n",
+    )
+    assert "clips=-1: this is not a whole number, 0 or more" in ran(str(root), "clips=-1")[1]
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        (["data/mine"], ["root='data/mine'"]),
+        (["it's, [mine]", "--strict"], ["root='it\\'s, [mine]'", "strict=true"]),
+        (["strict=true", "root=a"], ["strict=true", "root=a"]),
+        (["--cfg", "job", "a"], ["--cfg", "job", "root='a'"]),
+        (["a", "b"], ["root='a'", "b"]),
+    ],
+)
+def test_a_folder_may_stand_alone(typed: list[str], meant: list[str]) -> None:
+    assert with_keys(typed, first="root") == meant
+
+
+def test_a_training_that_reads_captions_refuses_pieces_without(root: Path) -> None:
+    from disco.apps.coverage import check_coverage
+    from disco.conditioners.text import Text
+    from disco.core.views import AudioView
+    from disco.errors import DiscoError
+    from tests.data.folder import serving
+
+    class Reader:
+        width = 4
+
+        def read(self, caption: str) -> torch.Tensor:
+            return torch.zeros(1, 4)
+
+    told = torch.nn.ModuleDict({"text": Text(width=4, encoder=Reader())})
+    data = serving(root, AudioView(rate=8000, channels=1, seconds=1.0))
+    check_coverage(told, data)  # type: ignore[arg-type]
+    records = [replace(one, caption=" " if n < 7 else one.caption) for n, one in enumerate(pieces())]
+    write_manifest(root / "metadata" / "manifest.jsonl", records)
+    with pytest.raises(DiscoError, match="7 of 8 training pieces have no caption: audio/") as error:
+        check_coverage(told, data)  # type: ignore[arg-type]
+    assert "and 2 more" in str(error.value)
+    assert "data.allow_missing=[caption]" in str(error.value)
+    data.allow_missing = ("caption",)
+    check_coverage(told, data)  # type: ignore[arg-type]
+    data.allow_missing = ()
+    check_coverage(torch.nn.ModuleDict(), data)  # type: ignore[arg-type]  nobody reads it

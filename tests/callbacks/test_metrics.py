@@ -1,0 +1,74 @@
+"""The measures of evaluation while training: logged where others watch them, within their share of time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from disco.apps.compose import build
+from disco.callbacks import metrics as module
+from disco.callbacks.early_stopping import EarlyStopping
+from disco.core.metric import Metric
+from disco.errors import DiscoError
+from tests.callbacks.toy_models import ToyAudio, ToyCodec, ToyScore, fit, keeper
+from tests.composing import composed_config
+
+
+def metrics(*words: str) -> module.Metrics:
+    words = ("model=symbolic", "callbacks=[metrics]", "callbacks.metrics.player.seconds=1.0", *words)
+    cfg = composed_config("train", list(words), Path("nowhere"))
+    return build(cfg.callbacks.metrics, "callbacks.metrics")
+
+
+@pytest.mark.parametrize("model", [ToyAudio, ToyCodec, ToyScore])
+def test_what_a_model_makes_is_measured_each_round(model: type, tmp_path: Path) -> None:
+    trainer = fit(model(), tmp_path, [keeper(), metrics("metric@callbacks.metrics.metrics=[signal]")])
+    assert 0 <= float(trainer.callback_metrics["val/signal/ok"]) <= 1
+    assert float(trainer.callback_metrics["val/signal/rate"]) in (16000, 32000)
+    assert 0 < float(trainer.callback_metrics["metrics/share"]) <= 1
+
+
+def test_others_can_watch_it(tmp_path: Path) -> None:
+    watch = EarlyStopping(monitor="val/signal/rms_db", mode="max", patience=1, min_delta=100.0)
+    trainer = fit(ToyAudio(), tmp_path, [keeper(), metrics(), watch], steps=12)
+    assert trainer.global_step == 6, "no round is better by a hundred decibels than the first"
+
+
+class Slow(Metric):
+    """Takes its time."""
+
+    needs = frozenset({"made"})
+    higher_is_better = {"value": True}  # noqa: RUF012
+
+    def measure(self, made, reference):
+        return 1.0
+
+    def summarise(self, rows):
+        return {"value": 1.0}
+
+
+def test_a_round_that_would_cost_too_much_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    callback = metrics("metric@callbacks.metrics.metrics=[signal]")
+    callback.metrics = {"slow": Slow()}
+    clock = iter(range(10_000))
+    monkeypatch.setattr(module.time, "monotonic", lambda: float(next(clock)))
+    fit(ToyAudio(), tmp_path, [keeper(), callback], steps=12, every_batches=3)
+    assert callback.measured == 1
+    assert callback.left_out == 3
+    assert "3 left out to keep to 5%" in capsys.readouterr().err
+
+
+def test_a_metric_that_must_know_the_training_data_is_refused(tmp_path: Path) -> None:
+    callback = metrics("metric@callbacks.metrics.metrics=[signal]")
+    callback.metrics["signal"].needs = frozenset({"made", "training"})
+    with pytest.raises(DiscoError, match="must know the training data"):
+        fit(ToyAudio(), tmp_path, [keeper(), callback])
+
+
+def test_prompts_of_ones_own_have_no_real_music_to_pair_with(tmp_path: Path) -> None:
+    words = ("metric@callbacks.metrics.metrics=[beats]", "callbacks.metrics.player.prompts=[{text: a reel}]")
+    with pytest.raises(DiscoError, match="take by take"):
+        fit(ToyAudio(), tmp_path, [keeper(), metrics(*words)])

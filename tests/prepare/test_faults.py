@@ -1,0 +1,192 @@
+"""However a preparation is stopped, the same command ends with the bytes of one that never was."""
+
+from __future__ import annotations
+
+import errno
+import os
+import random
+import resource
+import signal
+import subprocess
+import sys
+import time
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from disco.errors import DiscoError
+from disco.executors.local import Local
+from disco.prepare.layout import HaltedError, sole_writer
+from disco.prepare.verify import verify
+from tests.executors.test_local import alive
+from tests.prepare.faults import SLOWLY, Disk, failing
+from tests.prepare.test_audio import report
+from tests.prepare.tiny import Misbehaves, prepare, songs, stages, tree, write_sound
+
+ROOT = Path(__file__).resolve().parents[2]
+KILLS = int(os.environ.get("DISCO_KILLS", "3"))  # 50 before a release
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    folder = songs(tmp_path / "music", 2)
+    write_sound(folder / "silence.wav", 1.0, level=0.0)
+    return folder
+
+
+def refusal(source: Path, target: Path) -> str:
+    """Prepare, and return the words with which it stops."""
+    try:
+        prepare(source, target)
+    except DiscoError as error:
+        return str(error)
+    return ""
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("lasting", [False, True], ids=["once", "from then on"])
+def test_whichever_operation_of_the_disk_fails_the_next_run_makes_it_good(
+    tmp_path: Path, source: Path, lasting: bool
+) -> None:
+    prepare(source, tmp_path / "clean")
+    wanted = tree(tmp_path / "clean")
+    step = 3 if lasting else 1
+    for fail_at in count(1, step):
+        target = tmp_path / f"set{fail_at}"
+        code = errno.ENOSPC if fail_at % 2 else errno.EIO
+        with failing(Disk(target, fail_at=fail_at, code=code, lasting=lasting)) as disk:
+            told = refusal(source, target)
+        assert "cannot be written to" in told or not told, fail_at
+        if disk.asked < fail_at:
+            break
+        visible = [name for name in tree(target) if not Path(name).name.startswith(".")]
+        assert {n for n in visible if n.startswith("audio/p")} <= set(wanted), "nothing partial"
+        assert verify(target) == {}, "what the journal speaks of is whole"
+        prepare(source, target)
+        assert tree(target) == wanted, fail_at
+    assert fail_at > 60, "the failing disk is really between"
+
+
+def test_a_full_disk_stops_with_a_sentence_and_goes_on_when_there_is_space(
+    tmp_path: Path, source: Path
+) -> None:
+    prepare(source, tmp_path / "clean")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (15_000, hard))
+    try:
+        with pytest.raises(
+            HaltedError, match="no space left; free some space and run the same command again"
+        ):
+            prepare(source, tmp_path / "set")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, before)
+    assert verify(tmp_path / "set") == {}
+    prepare(source, tmp_path / "set")
+    assert tree(tmp_path / "set") == tree(tmp_path / "clean")
+
+
+def test_a_second_preparation_of_one_target_is_refused_until_the_first_is_done(
+    tmp_path: Path, source: Path
+) -> None:
+    prepare(source, tmp_path / "set")
+    with sole_writer(tmp_path / "set"), pytest.raises(DiscoError, match=f"process {os.getpid()} on "):
+        prepare(source, tmp_path / "set")
+    prepare(source, tmp_path / "set")
+    assert not (tmp_path / "set" / "metadata" / ".lock").exists()
+
+
+def test_an_interrupt_keeps_what_is_finished(tmp_path: Path, source: Path) -> None:
+    done: list[int] = []
+
+    def interrupted(one: int, total: int, **_: float) -> None:
+        done.append(one)
+        if one == 2:
+            raise KeyboardInterrupt
+
+    from tests.prepare.tiny import engine
+
+    with pytest.raises(KeyboardInterrupt):
+        engine(source, tmp_path / "set").run(interrupted)
+    journal = (tmp_path / "set" / "metadata" / "journal.jsonl").read_text().splitlines()
+    assert len(journal) == 2
+    told: list[tuple[int, int]] = []
+    engine(source, tmp_path / "set").run(lambda one, total, **_: told.append((one, total)))
+    assert told[0] == (2, 3), "the two are not done again"
+    prepare(source, tmp_path / "clean")
+    assert tree(tmp_path / "set") == tree(tmp_path / "clean")
+
+
+def test_a_killed_preparations_drafts_are_swept_and_not_served(tmp_path: Path, source: Path) -> None:
+    prepare(source, tmp_path / "clean")
+    prepare(source, tmp_path / "set")
+    for name in ("audio/processed/.0123456789abcdef.77.draft.wav", "metadata/.manifest.77.draft.jsonl"):
+        (tmp_path / "set" / name).write_bytes(b"half of it")
+    (tmp_path / "set" / "audio" / "processed" / "0123456789abcdef.wav").write_bytes(b"no line speaks of it")
+    (tmp_path / "set" / "audio" / "processed" / "people's own.wav").write_bytes(b"not ours")
+    (tmp_path / "set" / "metadata" / "manifest.jsonl").unlink()
+    prepare(source, tmp_path / "set")
+    found = tree(tmp_path / "set")
+    assert found.pop("audio/processed/people's own.wav")
+    assert found == tree(tmp_path / "clean")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("workers", [1, 2, 4])
+def test_workers_and_their_number_change_no_byte(tmp_path: Path, workers: int) -> None:
+    source = songs(tmp_path / "music")
+    prepare(source, tmp_path / "clean")
+    pool = Local(workers=workers, memory_gb=None, timeout_seconds=60.0)
+    prepare(source, tmp_path / "set", executor=pool)
+    assert tree(tmp_path / "set") == tree(tmp_path / "clean")
+
+
+@pytest.mark.long
+def test_files_that_take_their_worker_down_are_named_and_the_rest_is_whole(tmp_path: Path) -> None:
+    source = songs(tmp_path / "music", 3)
+    for number, word in enumerate(("abort", "hang", "memory", "once")):
+        write_sound(source / f"{word}.wav", 0.5, 500.0 + 20 * number)
+    pool = Local(workers=2, memory_gb=4.0, timeout_seconds=20.0)
+    records = prepare(source, tmp_path / "set", steps=stages(bad=Misbehaves()), executor=pool)
+    assert {r.source for r in records} == {"0.wav", "one/1.wav", "two/2.wav", "once.wav"}
+    assert report(tmp_path / "set") == {
+        "abort.wav": ["worker_crash"], "hang.wav": ["worker_timeout"], "memory.wav": ["worker_oom"],
+    }  # fmt: skip
+    assert not list((tmp_path / "set" / "audio" / "processed").glob(".*")), "no draft is left"
+
+
+def killed(source: Path, target: Path, after: float) -> bool:
+    """Kill a preparation in a process of its own after so many seconds; was it still at work?"""
+    command = [sys.executable, "-m", "tests.prepare.faults", str(source), str(target)]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    assert process.stdout is not None
+    process.stdout.readline()  # it has begun
+    time.sleep(after)
+    children = [int(p) for p in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]
+    was_at_work = process.poll() is None
+    process.kill()
+    process.wait()
+    process.stdout.close()
+    deadline = time.monotonic() + 5
+    while any(alive(pid) for pid in children) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not any(alive(pid) for pid in children), "no orphan after five seconds"
+    return was_at_work
+
+
+@pytest.mark.long
+def test_kill_9_at_any_moment_loses_nothing(tmp_path: Path) -> None:
+    source = songs(tmp_path / "music", 9)
+    prepare(source, tmp_path / "clean", steps=SLOWLY)
+    wanted = tree(tmp_path / "clean")
+    draw = random.Random(KILLS)
+    for number in range(KILLS):
+        target = tmp_path / f"set{number}"
+        killed(source, target, draw.uniform(0.0, 1.6))
+        if number % 2:
+            killed(source, target, draw.uniform(0.0, 1.6))
+        assert verify(target) == {}
+        prepare(source, target, steps=SLOWLY)
+        assert tree(target) == wanted, number
