@@ -91,8 +91,7 @@ def hum_level(low: Float[np.ndarray, " t"], rate: float) -> float:
     size = round(_HUM_WINDOW * rate)
     if len(low) < size // 2:
         return QUIETEST_DB
-    size = min(size, len(low))
-    size = prev_fast_len(size, real=True)
+    size = int(prev_fast_len(min(size, len(low)), real=True))  # pyright: ignore[reportArgumentType]  its stub says None
     window = np.hanning(size).astype(np.float32)
     starts = range(0, len(low) - size + 1, size // 2)
     spectra = np.array([_power(low[s : s + size] * window) for s in starts])
