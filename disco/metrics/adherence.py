@@ -28,8 +28,8 @@ class Adherence(Averaged):
     * `mood`: share of the asked moods' sides (pleasant or not, lively or not) on which the music is; by a
       plain rule, see `disco.metrics.mood`.
     * `overall`: mean of these per take, then over takes.
-    * `tempo_correlation`: of asked and heard tempos over the takes (Pearson); 0 where fewer than three
-      different tempos were asked for.
+    * `tempo_correlation`: of asked and heard tempos over the takes (Pearson); not defined where fewer
+      than three different tempos were asked for.
     """
 
     needs = frozenset({"made"})
@@ -98,7 +98,9 @@ class Adherence(Averaged):
 
 
 def correlation(pairs: Sequence[tuple[float, float]]) -> float:
-    """Return Pearson's correlation; 0 for fewer than three different values on the left, or no spread."""
-    if len({left for left, _ in pairs}) < 3 or len({right for _, right in pairs}) < 2:
+    """Return Pearson's correlation; NaN for fewer than three values on the left, 0 for one on the right."""
+    if len({left for left, _ in pairs}) < 3:
+        return math.nan
+    if len({right for _, right in pairs}) < 2:
         return 0.0
     return float(np.corrcoef(np.array(pairs).T)[0, 1])

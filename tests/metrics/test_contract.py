@@ -99,6 +99,8 @@ def test_perfect_input_scores_best(path):
     best, worse = values(build(path), good, good), values(build(path), bad, good)
     falls = []
     for name, higher in build(path).higher_is_better.items():
+        if math.isnan(best[name]) and math.isnan(worse[name]):
+            continue  # two takes do not define it
         assert math.isfinite(best[name])
         assert math.isfinite(worse[name])
         if higher is None:
@@ -119,8 +121,8 @@ def test_order_and_sharding_do_not_matter(path):
     right.update(made[1:], reference[1:])
     left.merge(right)
     assert len(left) == len(made)
-    assert backwards == pytest.approx(whole, rel=1e-9)
-    assert left.compute() == pytest.approx(whole, rel=1e-9)
+    assert backwards == pytest.approx(whole, rel=1e-9, nan_ok=True)
+    assert left.compute() == pytest.approx(whole, rel=1e-9, nan_ok=True)
 
 
 @pytest.mark.parametrize("path", YAMLS, ids=lambda p: p.stem)
