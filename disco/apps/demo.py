@@ -47,7 +47,7 @@ def trains(name: str, says: str, arguments: str) -> Stage:
 
 def judges(name: str, says: str, arguments: str) -> Stage:
     """Return a stage that measures into `outputs/demo/evaluate/<name>`."""
-    command = f"scripts/evaluate.py run={OUT}/{arguments} hydra.run.dir={OUT}/evaluate/{name}"
+    command = f"scripts/evaluate.py run={OUT}/{arguments} shown=1 hydra.run.dir={OUT}/evaluate/{name}"
     return Stage(f"evaluate/{name}", says, command, f"evaluate/{name}/scores.json")
 
 
@@ -58,7 +58,7 @@ STAGES = (
         f"scripts/prepare.py prepare=demo hydra.run.dir={OUT}/corpus",
         "corpus/done",
     ),
-    trains("symbolic", "learn to write tunes", "model=symbolic scale=tiny trainer.max_steps=110"),
+    trains("symbolic", "learn to write tunes", "model=symbolic scale=tiny trainer.max_steps=100"),
     Stage(
         "first-tune",
         "the first music to hear",
@@ -71,7 +71,7 @@ STAGES = (
         "learn to turn sound into tokens and back",
         "model=autoencoder data.books=[ryan,bach] trainer.max_steps=200 optim.lr=3e-4",
     ),
-    trains("musicgen", "learn to speak those tokens", "model=musicgen scale=tiny trainer.max_steps=170"),
+    trains("musicgen", "learn to speak those tokens", "model=musicgen scale=tiny trainer.max_steps=160"),
     trains(
         "lora",
         "adapt it to chorales, which it has never heard",
