@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from functools import cache as once
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
@@ -48,19 +48,26 @@ class MusicnnLayer(Embedder):
         DiscoError: the package is missing, or its weights are not the published ones.
     """
 
+    told: ClassVar[str] = "penultimate"
+    suffix: ClassVar[str] = ""
+
     def __init__(self, *, trained: Trained, hop: PositiveFloat, cache: str | None) -> None:
         super().__init__(
-            name="musicnn" if trained == "mtt" else f"musicnn-{trained}",
+            name=("musicnn" if trained == "mtt" else f"musicnn-{trained}") + self.suffix,
             rate=RATE,
-            fingerprint=f"{SHA256[trained]} penultimate {hop}",
+            fingerprint=f"{SHA256[trained]} {self.told} {hop}",
             cache=cache,
         )
         self.network = load_network(trained)
         self.hop = max(1, round(hop * RATE / HOP))
 
     def hear(self, wave: Float[Tensor, " t"]) -> Float[np.ndarray, "n d"]:
-        """Return the layer before the tags, window by window."""
-        return np.concatenate([self.network(part).numpy() for part in log_mels(wave, self.hop).split(16)])
+        """Return what the network tells, window by window."""
+        return np.concatenate([self.answer(part).numpy() for part in log_mels(wave, self.hop).split(16)])
+
+    def answer(self, mels: Float[Tensor, "n f bands"]) -> Float[Tensor, "n d"]:
+        """Return the layer before the tags."""
+        return self.network(mels)
 
 
 def log_mels(wave: Float[Tensor, " t"], hop: int) -> Float[Tensor, "n f bands"]:

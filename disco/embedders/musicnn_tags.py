@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import numpy as np
+from typing import ClassVar
+
 from jaxtyping import Float
 from torch import Tensor
 
-from disco.core.embedder import Embedder
-from disco.core.ranges import PositiveFloat
-from disco.embedders.musicnn import HOP, RATE, SHA256, Trained, load_network, log_mels
+from disco.embedders.musicnn import MusicnnLayer
 
 
-class MusicnnTags(Embedder):
+class MusicnnTags(MusicnnLayer):
     """Points are tag likelihoods, so that distributions of tags can be compared.
 
     Args:
@@ -23,20 +22,12 @@ class MusicnnTags(Embedder):
         DiscoError: the package is missing, or its weights are not the published ones.
     """
 
-    def __init__(self, *, trained: Trained, hop: PositiveFloat, cache: str | None) -> None:
-        super().__init__(
-            name="musicnn-tags" if trained == "mtt" else f"musicnn-{trained}-tags",
-            rate=RATE,
-            fingerprint=f"{SHA256[trained]} tags {hop}",
-            cache=cache,
-        )
-        self.network = load_network(trained)
-        self.hop = max(1, round(hop * RATE / HOP))
+    told: ClassVar[str] = "tags"
+    suffix: ClassVar[str] = "-tags"
 
-    def hear(self, wave: Float[Tensor, " t"]) -> Float[np.ndarray, "n d"]:
-        """Return the likelihood of every tag, window by window."""
-        parts = log_mels(wave, self.hop).split(16)
-        return np.concatenate([self.network.tags(part).numpy() for part in parts])
+    def answer(self, mels: Float[Tensor, "n f bands"]) -> Float[Tensor, "n d"]:
+        """Return the likelihood of every tag."""
+        return self.network.tags(mels)
 
 
 # The tags of MagnaTagATune in the order of the network's answers.

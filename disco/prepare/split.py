@@ -14,8 +14,8 @@ from dataclasses import replace
 import numpy as np
 
 from disco.core.record import Record, Split
+from disco.prepare import ties
 from disco.prepare.deal import deal
-from disco.prepare.ties import KINDS, components
 
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 LET_GO = ("group", "album", "artist")  # in this order, where nothing could be held out otherwise
@@ -34,7 +34,6 @@ def split_records(
     seed: int,
     prints: Mapping[str, np.ndarray],
     previous: Mapping[str, str],
-    kinds: frozenset[str] = KINDS,
 ) -> list[Record]:
     """Return the records with `split` and `group`; the same ones with the same seed on any machine.
 
@@ -46,9 +45,19 @@ def split_records(
         previous: split by record id of an earlier run. Those pieces stay where they were, and what hangs
             together with them joins them; pieces that come with a split count as such too. A new piece that
             hangs together with two sides gets no split: it would carry what one knows to the other.
-        kinds: of ties that keep pieces together, besides being of one file or of one recording.
     """
-    groups = components(records, prints, kinds)
+    groups = ties.components(records, prints)
+    return _split_groups(records, groups, shares=shares, seed=seed, previous=previous)
+
+
+def _split_groups(
+    records: Sequence[Record],
+    groups: Sequence[Sequence[int]],
+    *,
+    shares: Mapping[str, float],
+    seed: int,
+    previous: Mapping[str, str],
+) -> list[Record]:
     split_of: dict[str, Split] = {record.id: record.split for record in records if record.split}
     split_of |= {id_: split for id_, split in previous.items() if split in SPLITS}
     sides: list[set[Split]] = [
@@ -82,15 +91,15 @@ def split_usefully(
         one artist; what is measured on such a split flatters.
     """
     wanted = {split for split, share in shares.items() if share > 0}
-    found: list[Record] = []
-    for kept in range(len(LET_GO), -1, -1):
-        kinds = frozenset(LET_GO[len(LET_GO) - kept :])
-        found = split_records(
-            records, shares=shares, seed=seed, prints=prints, previous=previous, kinds=kinds
-        )
+    copies = ties.duplicates(prints)
+    strictest: list[Record] = []
+    for gone in range(len(LET_GO) + 1):
+        groups = ties.tied(records, copies, frozenset(LET_GO[gone:]))
+        found = _split_groups(records, groups, shares=shares, seed=seed, previous=previous)
         if wanted <= {record.split for record in found}:
-            return found, LET_GO[: len(LET_GO) - kept]
-    return split_records(records, shares=shares, seed=seed, prints=prints, previous=previous), ()
+            return found, LET_GO[:gone]
+        strictest = strictest or found
+    return strictest, ()
 
 
 def _dealt(

@@ -112,14 +112,19 @@ def ties_of(record: Record) -> set[Tie]:
     return ties
 
 
-def components(
-    records: Sequence[Record], prints: Mapping[str, np.ndarray], kinds: frozenset[str] = KINDS
+def components(records: Sequence[Record], prints: Mapping[str, np.ndarray]) -> list[list[int]]:
+    """Return the indices of pieces that hang together by any tie, or by near-duplicate fingerprints."""
+    return tied(records, duplicates(prints), KINDS)
+
+
+def tied(
+    records: Sequence[Record], copies: Iterable[tuple[str, str]], kinds: frozenset[str]
 ) -> list[list[int]]:
     """Return the indices of pieces that hang together, over any number of ties.
 
     Args:
         records: in any order; which pieces hang together does not depend on it.
-        prints: fingerprints by record id; near-duplicate recordings are tied.
+        copies: pairs of ids whose sound is nearly the same recording.
         kinds: of ties that count; pieces of one file always hang together.
     """
     parent = list(range(len(records)))
@@ -140,7 +145,7 @@ def components(
             if tie[0] in kinds or tie[0] == "file":
                 join(index, first.setdefault(tie, index))
     place = {record.id: index for index, record in enumerate(records)}
-    for one, other in duplicates(prints):
+    for one, other in copies:
         if one in place and other in place:
             join(place[one], place[other])
     found: dict[int, list[int]] = {}

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from disco.core.record import Record
 from disco.prepare import ties as ties_module
 from disco.prepare.leaks import find_leaks
-from disco.prepare.split import divergences, shares_of, split_records
+from disco.prepare.split import divergences, shares_of, split_records, split_usefully
 from disco.prepare.ties import components
 from tests.prepare.catalogues import catalogue
 
@@ -171,3 +171,34 @@ def test_ten_thousand_random_catalogues_never_leak() -> None:
         rng = random.Random(seed)
         records = catalogue(rng.randrange(1, 25), rng.randrange(1, 12), seed, guests=0.3, loud=True)
         assert find_leaks(split(records, seed=seed), NO_PRINTS) == []
+
+
+@pytest.mark.parametrize(
+    ("artists", "let_go"),
+    [(["ann", "bob", "cy", "di", "ed", "flo"], ("group", "album")), (["ann"], ("group", "album", "artist"))],
+)
+def test_where_nothing_could_be_held_out_the_weakest_ties_are_let_go(artists: list[str], let_go) -> None:
+    def piece(number: int, album: str | None) -> Record:
+        artist = artists[number % len(artists)]
+        return Record(
+            id=f"p{number}",
+            file_path=f"{number}.wav",
+            duration=20.0,
+            sample_rate=32000,
+            artist=artist,
+            album=album,
+        )
+
+    soundtrack = [piece(number, "the game") for number in range(24)]
+    found, gone = split_usefully(soundtrack, shares=SHARES, seed=0, prints=NO_PRINTS, previous={})
+    assert gone == let_go
+    assert {record.split for record in found} == set(SHARES)
+    kinds = {leak.kind for leak in find_leaks(found, NO_PRINTS)}
+    assert kinds <= set(let_go), "nothing else is torn"
+
+
+def test_no_tie_is_let_go_without_need() -> None:
+    records = catalogue(seed=0)
+    found, gone = split_usefully(records, shares=SHARES, seed=0, prints=NO_PRINTS, previous={})
+    assert gone == ()
+    assert found == split(records)
