@@ -10,7 +10,10 @@ import torch
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig
 
+from tests import annotation_checks
 from tests.composing import composed_config
+
+assert annotation_checks
 
 Compose = Callable[..., DictConfig]
 
