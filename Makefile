@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 export HYDRA_FULL_ERROR := 1
 
-.PHONY: help setup demo test test-all check bench fmt lint types clean
+.PHONY: help setup demo test test-all test-slurm check bench fmt lint types clean
 
 help:  ## this list
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 setup: $(VENV)/.ready  ## make .venv with everything pinned
 
@@ -24,10 +24,15 @@ demo: setup  ## ten minutes of music: corpus, codec, language models, LoRA, repo
 	$(BIN)/python scripts/demo.py
 
 test: setup  ## all tests but the long ones
-	$(BIN)/python -m pytest -n 2 -m "not long"
+	$(BIN)/python -m pytest -n 2 -m "not long and not slurm"
 
 test-all: setup  ## the long ones too: kills, exact resumes step by step, simulations
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 -m "not slurm"
+
+test-slurm: setup  ## what a cluster does, on a SLURM of this machine; as root it installs Debian's packages
+	$(PIP) --editable '.[slurm]'
+	scripts/slurm/local_cluster.sh install
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slurm tests/slurm
 
 check: setup lint types test  ## what continuous integration runs
 

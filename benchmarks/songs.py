@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import struct
+from collections.abc import Sequence
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
@@ -31,19 +32,23 @@ def write_songs(folder: Path, count: int) -> list[Path]:
     return paths
 
 
-def write_long(path: Path, song: Path, hours: float) -> None:
-    """Write a file of 48 kHz stereo that begins with a song, five minutes of it, and is silence after that.
+def copy_softer(paths: Sequence[Path], folder: Path, copies: int) -> None:
+    """Write copies of every file, each a little softer, so that no two have the same bytes."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in paths:
+        wave, rate = soundfile.read(path, dtype="float32", always_2d=True)
+        for number in range(copies):
+            soundfile.write(folder / f"{path.stem}-{number}.wav", wave * 0.9**number, rate, subtype="PCM_16")
 
-    The silence is a hole in the file, so that it takes no room; it is decoded like any other sound.
-    """
-    wave, _ = soundfile.read(song, dtype="int16", always_2d=True)
-    soundfile.write(path, np.tile(wave, (10, 1)), 48_000, subtype="PCM_16")
-    size = round(hours * 3600) * 48_000 * 4
-    with path.open("r+b") as file:
-        file.truncate(44 + size)
-        for place, value in ((4, 36 + size), (40, size)):
-            file.seek(place)
-            file.write(struct.pack("<I", value))
+
+def write_long(path: Path, paths: Sequence[Path], hours: float) -> None:
+    """Write 48 kHz stereo, one song after the other, again and again."""
+    waves = [soundfile.read(one, dtype="int16", always_2d=True)[0] for one in paths]
+    with soundfile.SoundFile(path, "w", 48_000, 2, subtype="PCM_16") as file:
+        for wave in cycle(waves):
+            if file.frames >= hours * 3600 * 48_000:
+                break
+            file.write(wave)
 
 
 def _joined(renders: list[Path], number: int) -> np.ndarray:

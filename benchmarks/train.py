@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import lightning as L
 import torch
@@ -18,7 +19,7 @@ from benchmarks.side_by_side import Contest
 
 SHAPES = [(512, 512)] * 32 + [(512, 2048)] * 16 + [(512,)] * 64
 OPTIMISER_STEPS = 20
-FIT_STEPS = 6
+FIT_STEPS = 20
 ROUNDS = 3
 
 
@@ -39,6 +40,7 @@ def contests() -> list[Contest]:
             theirs=_looped,
             peer="a bare loop",
             tolerance=1e-5,
+            setup=lambda: adapted(items=1, frames=125),
         ),
     ]
 
@@ -61,9 +63,9 @@ def _optimised(weights: list[nn.Parameter], *, fused: bool) -> float:
 class _Fit(L.LightningModule):
     """The same step as the bare loop's, for the trainer to take."""
 
-    def __init__(self) -> None:
+    def __init__(self, model: nn.Module, loss: Callable[[], Tensor]) -> None:
         super().__init__()
-        self.model, self.loss = adapted()
+        self.model, self.loss = model, loss
         self.last = 0.0
 
     def training_step(self, batch: Tensor, batch_index: int) -> Tensor:
@@ -75,18 +77,19 @@ class _Fit(L.LightningModule):
         return _optimizer(self.model)
 
 
-def _fitted() -> float:
+def _fitted(given: tuple[nn.Module, Callable[[], Tensor]]) -> float:
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     trainer = L.Trainer(
         accelerator="cpu", max_steps=FIT_STEPS, logger=False, enable_checkpointing=False,
         enable_progress_bar=False, enable_model_summary=False,
     )  # fmt: skip
-    module = _Fit()
+    module = _Fit(*given)
     trainer.fit(module, DataLoader(torch.zeros(FIT_STEPS, 1)))  # pyright: ignore[reportArgumentType]
     return module.last
 
 
-def _looped() -> float:
-    model, loss = adapted()
+def _looped(given: tuple[nn.Module, Callable[[], Tensor]]) -> float:
+    model, loss = given
     optimizer = _optimizer(model)
     last = 0.0
     for _ in range(FIT_STEPS):

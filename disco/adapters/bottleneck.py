@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from torch import nn
 
@@ -11,6 +11,7 @@ from disco.adapters.site_adapter import SiteAdapter
 from disco.adapters.sites import find_layers
 from disco.core.module import GenerativeModule
 from disco.core.ranges import NaturalInt, PositiveInt
+from disco.core.sites import DETOUR
 from disco.nets.bottleneck import Detoured
 
 
@@ -24,12 +25,14 @@ class Bottleneck(SiteAdapter):
         recount: see `SiteAdapter`; seed: of the half that is random.
     """
 
+    kind: ClassVar[str] = DETOUR
+    wants: ClassVar[str] = "linear layer for a bottleneck"
     mergeable: ClassVar[bool] = False
 
     def __init__(
         self,
         *,
-        sites: Sequence[str],
+        sites: Sequence[str] | Literal["default"],
         layers: Sequence[int | str] | None,
         width: PositiveInt,
         parallel: bool,

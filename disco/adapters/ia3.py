@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from torch import nn
 
@@ -12,6 +12,7 @@ from disco.adapters.site_adapter import SiteAdapter
 from disco.adapters.sites import find_layers
 from disco.core.module import GenerativeModule
 from disco.core.ranges import NaturalInt
+from disco.core.sites import FACTORS
 from disco.errors import DiscoError
 
 if TYPE_CHECKING:
@@ -27,10 +28,13 @@ class IA3(SiteAdapter):
         recount: see `SiteAdapter`; seed: unused, nothing is random.
     """
 
+    kind: ClassVar[str] = FACTORS
+    wants: ClassVar[str] = "linear layer for a factor"
+
     def __init__(
         self,
         *,
-        sites: Sequence[str],
+        sites: Sequence[str] | Literal["default"],
         layers: Sequence[int | str] | None,
         before: Sequence[str],
         recount: bool,
@@ -39,7 +43,7 @@ class IA3(SiteAdapter):
         super().__init__(sites=sites, layers=layers, recount=recount, seed=seed)
         self.before = tuple(before)
         self._config: PeftConfig | None = None
-        strangers = sorted(set(before) - set(sites))
+        strangers = sorted(set(before) - set(self.sites or before))
         if strangers:
             raise DiscoError(
                 f"adapter.before: '{strangers[0]}' is not among adapter.sites",

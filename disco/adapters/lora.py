@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from torch import nn
 from torch.nn.utils import parametrize
@@ -14,6 +14,7 @@ from disco.adapters.site_adapter import SiteAdapter
 from disco.adapters.sites import SharedRows, find_layers, find_rows
 from disco.core.module import GenerativeModule
 from disco.core.ranges import NaturalInt, PositiveFloat, PositiveInt, Share
+from disco.core.sites import LOW_RANK
 from disco.errors import DiscoError
 from disco.nets.low_rank import LowRankRows
 
@@ -39,15 +40,18 @@ class LoRA(SiteAdapter):
         recount: see `SiteAdapter`; seed: of the random half of the update.
     """
 
+    kind: ClassVar[str] = LOW_RANK
+    wants: ClassVar[str] = "linear layer for an update"
+
     def __init__(  # noqa: PLR0913  the method's own settings
         self,
         *,
-        sites: Sequence[str],
+        sites: Sequence[str] | Literal["default"],
         layers: Sequence[int | str] | None,
         rank: PositiveInt,
-        ranks: Mapping[str, int],
+        ranks: Mapping[str, PositiveInt] | None,
         alpha: PositiveFloat,
-        alphas: Mapping[str, float],
+        alphas: Mapping[str, PositiveFloat] | None,
         dropout: Share,
         rank_stabilised: bool,
         dora: bool,
@@ -56,19 +60,15 @@ class LoRA(SiteAdapter):
     ) -> None:
         super().__init__(sites=sites, layers=layers, recount=recount, seed=seed)
         self.rank = rank
-        self.ranks = ranks
+        self.ranks = ranks or {}
         self.alpha = alpha
-        self.alphas = alphas
+        self.alphas = alphas or {}
         self.dropout = dropout
         self.rank_stabilised = rank_stabilised
         self.dora = dora
         self._config: PeftConfig | None = None
-        for name in (*ranks, *alphas):
-            if name not in sites:
-                raise DiscoError(
-                    f"adapter.ranks and adapter.alphas: '{name}' is not among adapter.sites",
-                    do=f"choose from {', '.join(sites)}",
-                )
+        if not self.by_default:
+            self._check_names()
 
     def insert(self, module: GenerativeModule) -> None:
         """Put the updates in.
@@ -78,6 +78,7 @@ class LoRA(SiteAdapter):
         """
         from peft import LoraConfig
 
+        self._check_names()
         ranks, alphas, names = {}, {}, []
         for site in self.sites:
             for name in find_layers(module, [site], self.layers, lambda part: isinstance(part, WRAPPED)):
@@ -85,7 +86,8 @@ class LoRA(SiteAdapter):
                     continue
                 names.append(name)
                 ranks[name], alphas[name] = self._rank(site), self._alpha(site)
-                self._check_rank(module.get_submodule(name), name, ranks[name])
+                width = int(min(module.get_submodule(name).weight.shape[:2]))  # type: ignore[union-attr]
+                _check_rank(int(width), name, ranks[name])
         shared = [(site, rows) for site in self.sites for rows in find_rows(module, [site], self.layers)]
         for site, rows in shared:
             self._share(module, rows, self._rank(site), self._alpha(site))
@@ -118,19 +120,19 @@ class LoRA(SiteAdapter):
         """Return a `LoraConfig` as a dictionary."""
         return plain_config(self._config)
 
+    def _check_names(self) -> None:
+        for name in (*self.ranks, *self.alphas):
+            if name not in self.sites:
+                raise DiscoError(
+                    f"adapter.ranks and adapter.alphas: '{name}' is not among adapter.sites",
+                    do=f"choose from {', '.join(self.sites)}",
+                )
+
     def _rank(self, site: str) -> int:
         return self.ranks.get(site, self.rank)
 
     def _alpha(self, site: str) -> float:
         return self.alphas.get(site, self.alpha)
-
-    def _check_rank(self, layer: nn.Module, name: str, rank: int) -> None:
-        width = min(layer.weight.shape[:2])  # type: ignore[union-attr]
-        if rank >= width:
-            raise DiscoError(
-                f"adapter.rank={rank} is no less than the {width} of {name}",
-                do="choose a smaller rank, or adapter=full",
-            )
 
     def _share(self, module: GenerativeModule, place: SharedRows, rank: int, alpha: float) -> None:
         if self.dora or self.dropout:
@@ -141,9 +143,18 @@ class LoRA(SiteAdapter):
         owner = module.get_submodule(place.owner)
         weight = getattr(owner, place.name)
         rows = slice(*place.rows.indices(len(weight))[:2])
+        _check_rank(min(rows.stop - rows.start, weight.shape[1]), place.owner, rank)
         scale = alpha / (rank**0.5 if self.rank_stabilised else rank)
         update = LowRankRows(weight, rows=rows, rank=rank, scale=scale)
         parametrize.register_parametrization(owner, place.name, update)
+
+
+def _check_rank(width: int, name: str, rank: int) -> None:
+    if rank >= width:
+        raise DiscoError(
+            f"adapter.rank={rank} is no less than the {width} of {name}",
+            do="choose a smaller rank, or adapter=full",
+        )
 
 
 def _inside_attention(module: nn.Module, name: str) -> bool:

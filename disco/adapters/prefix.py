@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from disco.adapters.site_adapter import SiteAdapter
 from disco.adapters.sites import find_layers
 from disco.core.module import GenerativeModule
 from disco.core.ranges import NaturalInt, PositiveInt
+from disco.core.sites import PREFIX
 from disco.nets.prefix import Prefix
 from disco.nets.transformer import Attention
 
@@ -25,12 +26,14 @@ class PrefixTuning(SiteAdapter):
         recount: see `SiteAdapter`; seed: of the vectors.
     """
 
+    kind: ClassVar[str] = PREFIX
+    wants: ClassVar[str] = "attention for a prefix"
     mergeable: ClassVar[bool] = False
 
     def __init__(
         self,
         *,
-        sites: Sequence[str],
+        sites: Sequence[str] | Literal["default"],
         layers: Sequence[int | str] | None,
         length: PositiveInt,
         recount: bool,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -13,6 +13,7 @@ from disco.adapters.site_adapter import SiteAdapter
 from disco.adapters.sites import find_layers
 from disco.core.module import GenerativeModule
 from disco.core.ranges import NaturalInt, PositiveInt
+from disco.core.sites import PROMPT
 from disco.nets.soft_prompt import SoftPrompt
 
 
@@ -41,12 +42,14 @@ class PromptTuning(SiteAdapter):
         recount: see `SiteAdapter`; seed: of the drawing.
     """
 
+    kind: ClassVar[str] = PROMPT
+    wants: ClassVar[str] = "text to prompt"
     mergeable: ClassVar[bool] = False
 
     def __init__(
         self,
         *,
-        sites: Sequence[str],
+        sites: Sequence[str] | Literal["default"],
         layers: Sequence[int | str] | None,
         length: PositiveInt,
         start: str,

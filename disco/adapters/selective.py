@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 from torch import nn
 
@@ -12,6 +12,7 @@ from disco.adapters.site_adapter import SiteAdapter
 from disco.adapters.sites import find_layers
 from disco.core.module import GenerativeModule
 from disco.core.ranges import NaturalInt
+from disco.core.sites import LAYERS
 from disco.errors import DiscoError
 
 
@@ -24,10 +25,13 @@ class Selective(SiteAdapter):
         recount: see `SiteAdapter`; seed: unused, nothing is random.
     """
 
+    kind: ClassVar[str] = LAYERS
+    wants: ClassVar[str] = "such layer"
+
     def __init__(
         self,
         *,
-        sites: Sequence[str],
+        sites: Sequence[str] | Literal["default"],
         layers: Sequence[int | str] | None,
         also: Sequence[str],
         recount: bool,

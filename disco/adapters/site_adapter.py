@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 import torch
 from torch import nn
 
+from disco.adapters.held import learning_parts
+from disco.adapters.sites import default_sites
 from disco.core.module import GenerativeModule
 from disco.core.ranges import NaturalFloat, NaturalInt
 from disco.errors import DiscoError
@@ -24,25 +26,29 @@ class SiteAdapter(ABC):
     """Puts small trainable parts into a frozen base.
 
     Args:
-        sites: names of places that the model knows ("query", "value", …).
+        sites: names of places that the model knows ("query", "value", …), or "default": those that it
+            names for this kind of adapter.
         layers: numbers of layers, or ranges such as "0-3"; None takes all.
         recount: what the base counted from its data (a token prior) is counted again on the new data and
             saved with the parts.
         seed: of the random parts.
     """
 
+    kind: ClassVar[str]
+    wants: ClassVar[str] = "a layer"
     needs_base: ClassVar[bool] = True
     mergeable: ClassVar[bool] = True
 
     def __init__(
         self,
         *,
-        sites: Sequence[str],
+        sites: Sequence[str] | Literal["default"],
         layers: Sequence[int | str] | None,
         recount: bool,
         seed: NaturalInt,
     ) -> None:
-        self.sites = tuple(sites)
+        self.sites = () if sites == "default" else tuple(sites)
+        self.by_default = sites == "default"
         self.layers = layers
         self.recount = recount
         self.seed = seed
@@ -62,6 +68,8 @@ class SiteAdapter(ABC):
         Raises:
             DiscoError: nothing was there to adapt.
         """
+        if self.by_default:
+            self.sites = default_sites(module, self.kind, self.wants)
         base = {id(parameter) for parameter in module.parameters()}
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
@@ -73,6 +81,8 @@ class SiteAdapter(ABC):
         for parameter in module.parameters():
             parameter.requires_grad = id(parameter) in moving or id(parameter) in objective
         module.adapted = True
+        module.held, module.learning = learning_parts(module, moving & base)
+        module.train(module.training)
         module.recounts = self.recount
 
     def moving(self, module: GenerativeModule, base: set[int]) -> list[nn.Parameter]:
@@ -92,6 +102,7 @@ class SiteAdapter(ABC):
             )
         self.fold(module)
         module.adapted = False
+        module.held, module.learning = (), ()
         module.recounts = False
 
     def fold(self, module: GenerativeModule) -> None:  # noqa: B027  parts that change weights in place need none

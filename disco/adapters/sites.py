@@ -25,6 +25,30 @@ class SharedRows:
 Fits = Callable[[nn.Module], bool]
 
 
+def default_sites(module: GenerativeModule, kind: str, wants: str) -> tuple[str, ...]:
+    """Return the sites that a model names for a kind of adapter.
+
+    Args:
+        module: the model.
+        kind: see `core.sites`.
+        wants: what an adapter of this kind needs, in words.
+
+    Raises:
+        DiscoError: it names none, or has no such part in this configuration.
+    """
+    sites = tuple(module.default_sites.get(kind, ()))
+    patterns = [pattern for site in sites if isinstance(pattern := module.sites[site], str)]
+    there = len(patterns) < len(sites) or any(
+        re.fullmatch(pattern, name) for pattern in patterns for name, _ in module.named_modules()
+    )
+    if not there:
+        raise DiscoError(
+            f"adapter.sites=default: this {type(module).__name__} has no {wants}",
+            do="choose another adapter, or name its sites",
+        )
+    return sites
+
+
 def find_layers(
     module: GenerativeModule, sites: Sequence[str], layers: Sequence[int | str] | None, fits: Fits
 ) -> list[str]:

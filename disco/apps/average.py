@@ -5,6 +5,7 @@ Wortsman et al. 2022, "Model soups", arXiv 2203.05482.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig
 from rich.console import Console
 
+from disco.apps.identity import WHOLE, identity_of
 from disco.apps.parts import build_adapter, build_data, build_module, build_weights
 from disco.apps.runs import Run, check_base, read_weights
 from disco.errors import DiscoError
@@ -92,15 +94,21 @@ def check_alike(members: Sequence[Member]) -> None:
     """
     first = members[0].run
     for member in members[1:]:
-        if any(member.run.config.get(part) != first.config.get(part) for part in ("model", "adapter")):
+        here, there = _shape_of(member.run), _shape_of(first)
+        if apart := sorted(name for name in {*here, *there} if here.get(name) != there.get(name)):
             raise DiscoError(
-                f"{member.name} is of another model or adapter than {members[0].name}",
+                f"{member.name} is of another model than {members[0].name}: {', '.join(apart[:3])} differ",
                 do="average runs of one model",
             )
         if member.run.facts.get("base", {}).get("sha256") != first.facts.get("base", {}).get("sha256"):
             raise DiscoError(
                 f"{member.name} adapts another base than {members[0].name}", do="average runs on one base"
             )
+
+
+def _shape_of(run: Run) -> dict[str, Any]:
+    """Return what runs must share: model, adapter and conditioners as they are built, and one codec."""
+    return {name: value for name, value in identity_of(run.config).items() if name.split(".")[0] in WHOLE}
 
 
 def mean_of(many: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
@@ -139,7 +147,7 @@ def greedy(members: Sequence[Member], pot: Pot) -> Soup:
     So the result is never worse there than the best member.
     """
     losses = {member.name: pot.judge(pot.read(member)) for member in members}
-    ranked = sorted(members, key=lambda member: losses[member.name])
+    ranked = sorted(members, key=lambda member: (math.isnan(losses[member.name]), losses[member.name]))
     taken, kept = [ranked[0].name], [pot.read(ranked[0])]
     best, tensors = losses[ranked[0].name], dict(kept[0])
     for member in ranked[1:]:

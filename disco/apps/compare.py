@@ -15,6 +15,7 @@ from disco.apps.compare_page import write_page_of
 from disco.apps.differences import Compared, Difference, compare
 from disco.apps.evaluate_page import written
 from disco.apps.scores import Found, read_found
+from disco.apps.systems import names_of
 from disco.errors import DiscoError
 
 
@@ -52,22 +53,6 @@ def main(cfg: DictConfig) -> list[Compared]:
     write_page_of(folder / "report.html", found, results, system=cfg.system, command=command)
     console.print(f"listen and look: {folder / 'report.html'}", soft_wrap=True)
     return results
-
-
-def names_of(folders: Sequence[Path]) -> list[str]:
-    """Return the shortest ends of the paths that tell them apart.
-
-    Raises:
-        DiscoError: one of them stands there twice.
-    """
-    parts = [folder.resolve().parts for folder in folders]
-    if len(set(parts)) < len(parts):
-        raise DiscoError("an evaluation is compared with itself", do="name each folder once")
-    for length in range(1, max(map(len, parts)) + 1):
-        names = ["/".join(part[-length:]) for part in parts]
-        if len(set(names)) == len(names):
-            return names
-    raise AssertionError("different paths have different names")
 
 
 def table(found: Mapping[str, Found], results: Sequence[Compared], system: str) -> Table:

@@ -6,6 +6,7 @@ import difflib
 import inspect
 import typing
 from collections.abc import Callable, Collection, Mapping, Sequence
+from types import NoneType, UnionType
 from typing import Any
 
 from beartype import BeartypeConf
@@ -20,6 +21,7 @@ from disco.core.ranges import phrase
 from disco.errors import DiscoError
 
 TOWER = BeartypeConf(is_pep484_tower=True)  # 1 is a float
+UNIONS = (typing.Union, UnionType)
 
 
 def build(cfg: DictConfig, path: str, **injected: Any) -> Any:
@@ -76,7 +78,7 @@ def check_node(node: Mapping[Any, Any], path: str, injected: Collection[str] = (
             do = f"did you mean '{close[0]}'?" if close else f"it takes {', '.join(parameters)}"
             raise DiscoError(f"{where}: {name} has no parameter '{key}'", do=do)
         if isinstance(value, dict) and "_target_" in value:
-            check_node(value, where)
+            check_node(value, where, injected)
             continue
         _check_value(value, _hint(target, parameters[key]), where, name)
     required = {n for n, p in parameters.items() if p.default is p.empty and p.kind is p.KEYWORD_ONLY}
@@ -101,11 +103,34 @@ def _hint(target: Callable[..., Any], parameter: inspect.Parameter) -> Any:
 def _check_value(value: Any, hint: Any, where: str, name: str) -> None:
     if hint in (Any, inspect.Parameter.empty):
         return
-    words = (
-        typing.get_origin(hint) is not None and isinstance(value, str) and str not in typing.get_args(hint)
-    )
-    if (words and _is_sequence(hint)) or not is_bearable(value, hint, conf=TOWER):
-        raise DiscoError(f"{where}={value!r}: {name} wants {phrase(hint)}")
+    if not _fits(value, hint):
+        raise DiscoError(f"{where}={value!r}: {name} wants {_said(hint)}")
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Say whether a value is of a type, every item of it: of a list beartype itself looks at one by chance.
+
+    Words are no list of letters.
+    """
+    if isinstance(value, str):
+        parts = typing.get_args(hint) if typing.get_origin(hint) in UNIONS else (hint,)
+        return any(is_bearable(value, part, conf=TOWER) for part in parts if not _is_sequence(part))
+    items = [[item] for item in value] if isinstance(value, list) else []
+    if isinstance(value, dict):
+        items = [{key: item} for key, item in value.items()]
+    return all(is_bearable(one, hint, conf=TOWER) for one in (value, *items))
+
+
+def _said(hint: Any) -> str:
+    """Say what a hint accepts; of a list or a table, what each item of it is."""
+    inner = [part for part in typing.get_args(hint) if part is not NoneType]
+    origin = typing.get_origin(hint)
+    if origin in UNIONS and len(inner) == 1:
+        return f"{_said(inner[0])}, or null"
+    if inner and isinstance(origin, type(Mapping)) and issubclass(origin, Mapping | Sequence):
+        kind = "names with values" if issubclass(origin, Mapping) else "a list"
+        return f"{kind}, of which each is {phrase(inner[-1])}"
+    return phrase(hint)
 
 
 def _is_sequence(hint: Any) -> bool:

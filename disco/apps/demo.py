@@ -58,7 +58,7 @@ STAGES = (
         f"scripts/prepare.py prepare=demo hydra.run.dir={OUT}/corpus",
         "corpus/done",
     ),
-    trains("symbolic", "learn to write tunes", "model=symbolic scale=tiny trainer.max_steps=100"),
+    trains("symbolic", "learn to write tunes", "model=symbolic scale=tiny trainer.max_steps=110"),
     Stage(
         "first-tune",
         "the first music to hear",
@@ -71,11 +71,11 @@ STAGES = (
         "learn to turn sound into tokens and back",
         "model=autoencoder data.books=[ryan,bach] trainer.max_steps=200 optim.lr=3e-4",
     ),
-    trains("musicgen", "learn to speak those tokens", "model=musicgen scale=tiny trainer.max_steps=160"),
+    trains("musicgen", "learn to speak those tokens", "model=musicgen scale=tiny trainer.max_steps=130"),
     trains(
         "lora",
         "adapt it to chorales, which it has never heard",
-        "model=musicgen adapter=lora data.books=[bach] trainer.max_steps=60 optim.lr=5e-3 "
+        "model=musicgen adapter=lora data.books=[bach] trainer.max_steps=50 optim.lr=5e-3 "
         "adapter.sites=[query,value,out,head]",
     ),
     judges("symbolic", "measure the tunes", f"symbolic {CAREFUL}"),

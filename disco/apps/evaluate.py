@@ -6,7 +6,7 @@ import json
 import re
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,16 +19,19 @@ from rich.table import Column, Table
 from disco.apps.compose import build
 from disco.apps.cost import Efficiency
 from disco.apps.evaluate_page import write_report, written
+from disco.apps.forgetting import SYSTEM, Before, Forgetting, data_to_judge_on, split_off
+from disco.apps.forgetting import table as table_of_losses
 from disco.apps.judging import Judge, Judged, Known
 from disco.apps.making import Made, make
 from disco.apps.row_cache import RowCache, digest
-from disco.apps.runs import first_run
 from disco.apps.scores import Cell, Found, Sample, Skipped, write_found
+from disco.apps.systems import REFERENCE, given_systems
 from disco.apps.takes import Piece, list_pieces
 from disco.core.files import write_text
 from disco.core.metric import Take
 from disco.errors import DiscoError
 from disco.metrics.copied_tokens import CopiedTokens, with_codes
+from disco.metrics.forgetting import Delta, refuse_forgetting
 from disco.metrics.training import training_takes
 
 NUMBERED = re.compile(r"-(\d{3,})$")  # as `write_takes` names pieces of one round
@@ -43,13 +46,8 @@ def main(cfg: DictConfig) -> Found:
         (folder / name).unlink(missing_ok=True)  # what lies there at the end is of this evaluation
     cfg = _with_the_right_data(cfg)
     nodes, efficiency = _split_off_efficiency(cfg)
-    if cfg.run is None:
-        made, folders = None, {"made": Path(cfg.audio)}
-        if cfg.reference is not None:
-            folders["real"] = Path(cfg.reference)
-    else:
-        made = make(cfg, folder, efficiency)
-        folders = dict(made.folders)
+    forgetting = split_off(cfg)
+    made, before, folders = _to_judge(cfg, folder, efficiency, forgetting)
     folders |= {str(name): Path(path) for name, path in cfg.beside.items()}
     skipped: list[Skipped] | None = [] if cfg.skip else None
     judge = Judge(nodes=nodes, cache=RowCache(_optional(cfg.cache)), workers=cfg.workers, partial=cfg.partial)
@@ -57,22 +55,47 @@ def main(cfg: DictConfig) -> Found:
     asked = None if made is None else float(cfg.seconds)
     systems = _systems(judge, folders, skipped, seconds=asked)
     found = _judge_all(cfg, judge, systems, made, skipped or [])
-    if efficiency is not None and made is None:
-        found = _without_efficiency(cfg, found)
+    if made is None:
+        found = _without(cfg, found, {"efficiency": efficiency, "forgetting": forgetting})
+    lost: list[Delta] = []
+    if forgetting is not None and before is not None:
+        found, lost = forgetting.tell(found, before)
     command = shlex.join(["python", *sys.argv])
     write_report(folder, found, systems, command=command, cost=made.cost if made else {}, shown=cfg.shown)
     if made is not None and made.cost:
         write_text(folder / "efficiency.json", json.dumps(made.cost, indent=1))
     write_found(folder, found)
+    _say(console, found, lost, folder)
+    if forgetting is not None and forgetting.most is not None:
+        refuse_forgetting(lost, most=forgetting.most)
+    return found
+
+
+def _to_judge(
+    cfg: DictConfig, folder: Path, efficiency: Efficiency | None, forgetting: Forgetting | None
+) -> tuple[Made | None, Before | None, dict[str, Path]]:
+    """Let a run, and its base where asked, make what is to be judged, or find what is made already."""
+    if cfg.run is None:
+        return None, None, given_systems(cfg, folder)
+    made = make(cfg, folder, efficiency)
+    if forgetting is None:
+        return made, None, dict(made.folders)
+    before = forgetting.examine(cfg, folder / SYSTEM, made.module)
+    return made, before, {**made.folders, SYSTEM: before.folder}
+
+
+def _say(console: Console, found: Found, lost: Sequence[Delta], folder: Path) -> None:
+    """Print what was found, what was not, and where it lies."""
     console.print(table(found))
     for system, reasons in found.not_computed.items():
         for name, reason in reasons.items():
             console.print(f"not computed: {system} {name}: {reason}", markup=False, soft_wrap=True)
     for one in found.skipped:
         console.print(f"skipped: {one.reason}", markup=False, soft_wrap=True)
+    if lost:
+        console.print(table_of_losses(lost))
     console.print(f"written to {folder / 'scores.json'}", soft_wrap=True)
     console.print(f"listen and look: {folder / 'report.html'}", soft_wrap=True)
-    return found
 
 
 def table(found: Found) -> Table:
@@ -101,22 +124,26 @@ def _judge_all(
     made: Made | None,
     skipped: Sequence[Skipped],
 ) -> Found:
-    if not systems["made"]:
-        raise DiscoError("no file of the evaluated set can be read", do="see the reasons with skip=false")
-    reference = systems.get("real", [])
+    lost = next((name for name, known in systems.items() if not known), None)
+    if lost is not None:
+        raise DiscoError(f"no file of '{lost}' can be read", do="see the reasons with skip=false")
+    subject = next(iter(systems))
+    reference = systems.get(REFERENCE, [])
     cells: dict[str, dict[str, Cell]] = {}
     samples: list[Sample] = []
     not_computed: dict[str, dict[str, str]] = {}
-    for name, known in systems.items():
-        pairs = pairs_of(known, reference)
-        judged = judge.judge(_as_heard(judge, name, known, systems["made"]), reference, pairs)
+    pairs = {name: pairs_of(known, reference) for name, known in systems.items()}
+    known = {name: _as_heard(judge, name, some, systems[subject]) for name, some in systems.items()}
+    judge.hear([judge.plan(known[name], reference, pairs[name]) for name in systems])
+    for name in systems:
+        judged = judge.judge(known[name], reference, pairs[name])
         cells[name] = judged.cells
-        samples += _samples(name, known, pairs, judged)
+        samples += _samples(name, systems[name], pairs[name], judged)
         if judged.not_computed:
             not_computed[name] = judged.not_computed
     if made is not None:
         losses = {name: Cell(value=value, higher_is_better=False) for name, value in made.losses.items()}
-        cells["made"] = {**losses, **cells["made"]}
+        cells[subject] = {**losses, **cells[subject]}
     return Found(
         systems=cells,
         samples=samples,
@@ -128,9 +155,12 @@ def _judge_all(
 
 def _as_heard(judge: Judge, name: str, known: list[Known], made: list[Known]) -> list[Known]:
     """Let the real music be heard where the made music is: written notes would flatter it."""
-    if name != "real" or any(one.piece.record.midi_path for one in made):
+    if name != REFERENCE or any(one.piece.record.midi_path for one in made):
         return known
-    return judge.know([replace(one.piece, heard=True) for one in known], skipped=None)
+    return [
+        judge.know([replace(one.piece, heard=True)], skipped=None)[0] if one.piece.record.midi_path else one
+        for one in known
+    ]
 
 
 def pairs_of(made: Sequence[Known], reference: Sequence[Known]) -> list[Known | None] | None:
@@ -186,7 +216,7 @@ def _samples(
 
 def _settings(cfg: DictConfig, judge: Judge, systems: dict[str, list[Known]]) -> dict[str, Any]:
     """Return what decides whether two evaluations may be compared."""
-    sounds = sorted(one.sound for one in systems.get("real", []))
+    sounds = sorted(one.sound for one in systems.get(REFERENCE, []))
     settings: dict[str, Any] = {
         "metrics": dict(judge.settings),
         "reference": digest(*sounds) if sounds else None,
@@ -209,13 +239,17 @@ def _split_off_efficiency(cfg: DictConfig) -> tuple[DictConfig, Efficiency | Non
     return nodes, efficiency
 
 
-def _without_efficiency(cfg: DictConfig, found: Found) -> Found:
-    reason = "metric=efficiency measures how a run makes music, and audio=… is made already"
-    if not cfg.partial:
-        raise DiscoError(reason, do="give run=…, leave it out, or list it as not computed: partial=true")
-    listed = dict(found.not_computed)
-    listed["made"] = {**listed.get("made", {}), "efficiency": reason}
-    return replace(found, not_computed=listed)
+def _without(cfg: DictConfig, found: Found, of_runs: Mapping[str, object]) -> Found:
+    """List what only a run can be asked for."""
+    asked = [name for name, one in of_runs.items() if one is not None]
+    reasons = {name: f"metric={name} measures a run, and audio=… is made already" for name in asked}
+    if reasons and not cfg.partial:
+        raise DiscoError(
+            "; ".join(reasons.values()),
+            do="give run=…, leave it out, or list it as not computed: partial=true",
+        )
+    mine = {**found.not_computed.get(found.subject, {}), **reasons}
+    return replace(found, not_computed={**found.not_computed, found.subject: mine}) if reasons else found
 
 
 def _teach(judge: Judge, made: Made | None) -> None:
@@ -246,7 +280,7 @@ def _with_the_right_data(cfg: DictConfig) -> DictConfig:
     if not named and HydraConfig.get().runtime.choices["data"] == "demo":
         with open_dict(cfg):
             if cfg.run is not None:
-                cfg.data = first_run(cfg.run).config.data
+                cfg.data = data_to_judge_on(cfg)
             elif not changes:
                 cfg.data = None
     return OmegaConf.merge(cfg, OmegaConf.from_dotlist(changes))  # type: ignore[return-value]

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 
 from disco.apps.judging import Known
+from disco.apps.order import orders
 from disco.apps.scores import Cell, Found, Sample
+from disco.apps.systems import REFERENCE
 from disco.audio.clip import Clip
 from disco.errors import DiscoError
 from disco.report.bars import Histogram
@@ -31,7 +33,7 @@ def write_report(
     shown: int,
 ) -> None:
     """Write `report.html`; with fewer clips where the page would be too large to mail."""
-    shown = min(shown, len(systems["made"]))
+    shown = min(shown, len(systems[found.subject]))
     while True:
         groups = list(_groups(found, systems, shown))
         if shown <= 1 or sum(_weight(group) for group in groups) < LARGEST:
@@ -40,7 +42,7 @@ def write_report(
     page = Page(
         title="Evaluation",
         lead=_lead(found, systems),
-        findings=[_scores(found), *_missing(found)],
+        findings=[*orders(found), _scores(found), *_missing(found)],
         groups=groups,
         grids=list(_costs(cost)),
         amounts=list(_spreads(found)),
@@ -60,8 +62,11 @@ def written(cell: Cell | None) -> str:
 
 
 def _lead(found: Found, systems: Mapping[str, Sequence[Known]]) -> str:
-    takes = len(systems["made"])
-    text = f"{takes} takes, measured" + (" beside real music." if "real" in systems else ".")
+    takes = len(systems[found.subject])
+    text = f"{takes} takes, measured" + (" beside real music." if REFERENCE in systems else ".")
+    others = [name for name in systems if name not in (found.subject, REFERENCE)]
+    if others:
+        text += f" Beside them: {', '.join(others)}."
     if takes < 20:
         text += f" From {takes} takes only large differences can be told: look at the intervals."
     if found.skipped:
@@ -113,7 +118,7 @@ def _costs(cost: Mapping[str, Any]) -> Iterator[Grid]:
 
 def _spreads(found: Found) -> Iterator[Histogram]:
     """Yield how the made takes' own values are spread, measure by measure."""
-    made = [sample.values for sample in found.samples if sample.system == "made"]
+    made = [sample.values for sample in found.samples if sample.system == found.subject]
     names = dict.fromkeys(name for values in made for name in values)
     plotted = 0
     for name in names:
@@ -125,7 +130,7 @@ def _spreads(found: Found) -> Iterator[Histogram]:
         real = [
             sample.values[name]
             for sample in found.samples
-            if sample.system == "real" and name in sample.values
+            if sample.system == REFERENCE and name in sample.values
         ]
         beside = f" Mean of the real music: {number(float(np.mean(real)))}." if real else ""
         yield Histogram(
@@ -143,10 +148,10 @@ def ranked(found: Found) -> list[tuple[Sample, str]]:
     A take's rank is its mean distance, in deviations, from the other takes over all measures that have a
     better side; it says which takes to hear first, and is no score.
     """
-    made = [sample for sample in found.samples if sample.system == "made"]
+    made = [sample for sample in found.samples if sample.system == found.subject]
     ways = {
         name: cell.higher_is_better
-        for name, cell in found.systems["made"].items()
+        for name, cell in found.systems[found.subject].items()
         if cell.higher_is_better is not None
     }
     far: dict[str, dict[str, float]] = {sample.name: {} for sample in made}
@@ -176,13 +181,15 @@ def _groups(found: Found, systems: Mapping[str, Sequence[Known]], shown: int) ->
     worst = order[: shown - shown // 2]
     best = order[::-1][: shown // 2]
     beside = {
-        (sample.system, sample.pair): sample.name for sample in found.samples if sample.system != "made"
+        (sample.system, sample.pair): sample.name
+        for sample in found.samples
+        if sample.system != found.subject
     }
     pieces = {(name, one.piece.name): one.piece for name, known in systems.items() for one in known}
-    captions = {sample.pair: sample.caption for sample in found.samples if sample.system == "made"}
+    captions = {sample.pair: sample.caption for sample in found.samples if sample.system == found.subject}
     for rank, some in (("Among the worst", worst), ("Among the best", best)):
         for sample, why in some:
-            takes = {"made": sample.name} | {
+            takes = {found.subject: sample.name} | {
                 name: beside[name, sample.pair] for name in systems if (name, sample.pair) in beside
             }
             caption = captions[sample.pair]
@@ -192,6 +199,18 @@ def _groups(found: Found, systems: Mapping[str, Sequence[Known]], shown: int) ->
                 players=[_player(name, pieces[name, take].load().sound) for name, take in takes.items()],
                 switched=len(takes) > 1,
             )
+    alone = [
+        name
+        for name in systems
+        if name != found.subject and not any((name, sample.pair) in beside for sample, _ in (*worst, *best))
+    ]
+    if alone and shown > 1:
+        middle = {name: sorted(systems[name], key=lambda one: one.piece.name) for name in alone}
+        yield PlayerGroup(
+            title="One take of each of the others",
+            text="They were asked for, or are, something else: nothing here belongs together.",
+            players=[_player(name, some[len(some) // 2].piece.load().sound) for name, some in middle.items()],
+        )
 
 
 def _player(name: str, clip: Clip) -> Player:

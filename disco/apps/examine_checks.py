@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 
 from disco.core.record import Fault, Record
 from disco.examine.budget import amount, budget, floors_in_words
@@ -14,6 +15,8 @@ from disco.prepare.split import divergences, shares_of
 WISHED = {"train": 0.8, "val": 0.1, "test": 0.1}  # the guide's shares
 UNEVEN = 0.01  # by which a share may miss its wish without a word
 UNLIKE = 0.02  # bits of divergence between splits without a word
+SHARED = "shared_sides"  # the code under which a preparation tells which ties it has let go,
+TIES = {"group": "folder", "album": "album", "artist": "artist"}  # and its word for each kind
 
 
 @dataclass(frozen=True)
@@ -62,15 +65,16 @@ def look(name: str, told: str, examples: Sequence[str] = (), do: str = "") -> Ch
 
 def checks(records: Sequence[Record], facts: Facts, regime: str) -> list[Check]:
     """Answer every question, in the order of their weight."""
+    names = {record.id: _known_as(record) for record in records}
     asked: Sequence[Callable[[], Check]] = (
         lambda: _lines(facts.faults),
         lambda: _files(facts.damaged),
-        lambda: _leaks(facts.leaks),
+        lambda: _leaks(facts.leaks, names, let_go(facts.refusals)),
         lambda: _shares(records),
         lambda: _alike(records),
         lambda: _enough(records, regime),
         lambda: _captions(records),
-        lambda: _copies(facts.duplicates),
+        lambda: _copies(facts.duplicates, names),
         lambda: _refused(facts.refusals),
     )
     return [ask() for ask in asked]
@@ -96,13 +100,33 @@ def _files(damaged: Mapping[str, str] | None) -> Check:
     return wrong("files", told, [f"{name}: {why}" for name, why in damaged.items()], "prepare again")
 
 
-def _leaks(leaks: Sequence[Leak]) -> Check:
+def _known_as(record: Record) -> str:
+    """Return the file by the name that its owner knows."""
+    source = record.source
+    return source if source and PurePosixPath(source).suffix else record.id
+
+
+def let_go(refusals: Sequence[Mapping[str, str]]) -> frozenset[str]:
+    """Return the kinds of ties of which the preparation itself said that it could not keep them."""
+    words = " ".join(one.get("reason", "") for one in refusals if one.get("code") == SHARED)
+    return frozenset(kind for kind, word in TIES.items() if word in words.split(" on one side")[0].split())
+
+
+def _leaks(leaks: Sequence[Leak], names: Mapping[str, str], known: frozenset[str]) -> Check:
     if not leaks:
         return fine("leaks", "no artist, album, file or recording stands on two sides of the split")
+    if {leak.kind for leak in leaks} <= known:
+        shared = " and ".join(sorted({TIES[leak.kind] for leak in leaks}))
+        return look(
+            "leaks",
+            f"recordings of one {shared} are on several sides, as nothing could be held out otherwise",
+            [leak.told(names) for leak in leaks],
+            "add music of others; until then, measures on val and test flatter",
+        )
     return wrong(
         "leaks",
         f"{_many(len(leaks), 'thing')} that training hears and validation or test asks for",
-        [str(leak) for leak in leaks],
+        [leak.told(names) for leak in leaks],
         "prepare again: it makes splits without leaks where the music allows it",
     )
 
@@ -139,7 +163,7 @@ def _enough(records: Sequence[Record], regime: str) -> Check:
     (genres,) = (tally for tally in tallies(training) if tally.field == "genre")
     found = budget(records, genres, regime)
     told = f"{amount(found.hours)} to train on: {floors_in_words(found.hours)}"
-    thin = [f"{name}: {amount(hours)}" for name, hours in found.thin.items()]
+    thin = [f"of {name} there are {amount(hours)}" for name, hours in found.thin.items()]
     if not found.enough:
         do = f"bring {amount(found.floor - found.hours)} more for regime={regime}, or choose a smaller one"
         return wrong("enough", told, do=do)
@@ -158,22 +182,25 @@ def _captions(records: Sequence[Record]) -> Check:
     return look("captions", told, do=do)
 
 
-def _copies(duplicates: Sequence[tuple[str, str]] | None) -> Check:
+def _copies(duplicates: Sequence[tuple[str, str]] | None, names: Mapping[str, str]) -> Check:
     if duplicates is None:
         return look("copies", "there are no fingerprints to compare", do="prepare=audio takes them")
     if not duplicates:
         return fine("copies", "no recording is there twice")
     told = f"{_many(len(duplicates), 'pair')} of the same recording"
-    return look("copies", told, [f"{one} and {other}" for one, other in duplicates])
+    return look("copies", told, [f"{names.get(a, a)} and {names.get(b, b)}" for a, b in duplicates])
 
 
 def _refused(refusals: Sequence[Mapping[str, str]]) -> Check:
-    left_out = [one for one in refusals if one.get("verdict") == "refuse"]
-    if not refusals:
+    of_files = [one for one in refusals if one.get("code") != SHARED]  # that is told of the split
+    left_out = [one for one in of_files if one.get("verdict") == "refuse"]
+    kept = [one for one in of_files if one.get("verdict") != "refuse"]
+    if not of_files:
         return fine("refused", "nothing was left out when it was prepared")
-    told = f"{_many(len(left_out), 'file')} left out, {_many(len(refusals) - len(left_out), 'warning')}"
+    told = f"{_many(len(left_out), 'file')} left out, {_many(len(kept), 'warning')}"
     shown = [
-        f"{one.get('file')}: {one.get('reason')} ({one.get('code')}); {one.get('cure')}" for one in refusals
+        f"{one.get('file')}: {one.get('reason')} ({one.get('code')}); {one.get('cure')}"
+        for one in (*left_out, *kept)
     ]
     return look("refused", told, shown)
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import soundfile
 
 from disco.core.record import Record
+from disco.errors import DiscoError
+from disco.prepare.keep import opened_curves
 from disco.prepare.verify import verify
 
 SLACK = 0.02  # seconds by which a file may be shorter than its record says: rounding
@@ -43,13 +46,16 @@ def _too_short(path: Path, end: float) -> str | None:
 
 
 def read_prints(root: Path, records: Sequence[Record]) -> dict[str, np.ndarray]:
-    """Return a fingerprint for one record of each file, by the record's id, where there are any."""
+    """Return a fingerprint for one record of each file, by the record's id, where there are any.
+
+    Those that are damaged are left out: `damaged` names them.
+    """
     found: dict[str, np.ndarray] = {}
     for path, record in {record.file_path: record for record in records}.items():
         curves = root / "audio" / "features" / f"{Path(path).stem}.npz"
         if curves.is_file():
-            with np.load(curves, allow_pickle=False) as arrays:
-                if "fingerprint" in arrays.files:
+            with suppress(DiscoError), opened_curves(curves) as arrays:
+                if "fingerprint" in arrays:
                     found[record.id] = arrays["fingerprint"]
     return found
 

@@ -86,7 +86,7 @@ def _list(check: Check) -> Grid:
     rows = [[str(number), example] for number, example in enumerate(check.examples[:MOST_LINES], 1)]
     more = len(check.examples) - len(rows)
     return Grid(
-        title=f"{check.name.capitalize()}: {len(check.examples):,} in detail",
+        title=f"{check.name.capitalize()}, in detail",
         text=f"{more:,} more are in examine.json." if more else "",
         columns=["No.", "What"],
         rows=rows,

@@ -32,6 +32,11 @@ def help_text(app: str) -> str:
         f"python {shown} -m key=1,2 …     one run per combination",
         f"python {shown} --hydra-help     Hydra's own flags",
     ]
+    if app == "train":
+        lines += [
+            f"python {shown} -m hydra/launcher=slurm …            each run is a job of SLURM",
+            f"python {shown} -m hydra/launcher=slurm --dry-run …  prints the sbatch script, submits nothing",
+        ]
     return "\n".join(lines) + "\n"
 
 

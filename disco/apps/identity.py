@@ -20,8 +20,7 @@ def identity_of(cfg: DictConfig) -> dict[str, Any]:
     Rates, lengths and the like may change. A base or codec that is a run counts by its weights, so that
     its folder may move.
     """
-    plain = OmegaConf.to_container(cfg, resolve=True)
-    assert isinstance(plain, dict)
+    plain = _plain(cfg)
     fields = {name: value for group in WHOLE for name, value in _flat(plain.get(group) or {}, group)}
     fields["optim"] = plain["optim"]["_target_"]
     for name, node in (plain.get("loss") or {}).items():
@@ -34,6 +33,23 @@ def identity_of(cfg: DictConfig) -> dict[str, Any]:
             weights = Run(Path(folder)).weights
             fields[f"{group}.sha256"] = file_hash(weights) if weights.is_file() else None
     return fields
+
+
+def _plain(cfg: DictConfig) -> dict[Any, Any]:
+    """Return a config with its values, but for what stands in the environment: that may be a secret."""
+    written = OmegaConf.to_container(cfg, resolve=False)
+    plain = OmegaConf.to_container(cfg, resolve=True)
+    assert isinstance(written, dict)
+    assert isinstance(plain, dict)
+    return _as_written(plain, written)
+
+
+def _as_written(value: Any, written: Any) -> Any:
+    if isinstance(written, str) and "${oc.env:" in written:
+        return written
+    if isinstance(value, dict) and isinstance(written, dict):
+        return {key: _as_written(item, written.get(key)) for key, item in value.items()}
+    return value
 
 
 def _flat(node: Mapping[Any, Any], path: str) -> Iterator[tuple[str, Any]]:

@@ -1,17 +1,15 @@
-"""Takes go to metrics one by one, in this process or in several; what was heard before is not heard again."""
+"""Systems go to metrics, and rows become values; what was heard before is not heard again."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from multiprocessing import get_context
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
 from disco.apps.cells import cells_of, is_set_wise, per_take
+from disco.apps.listeners import Failed, Job, Task, listen
 from disco.apps.parts import build_many
 from disco.apps.row_cache import RowCache, decode, digest, encode, metric_key, settings_key, take_key
 from disco.apps.scores import Cell, Skipped
@@ -19,7 +17,9 @@ from disco.apps.takes import Piece
 from disco.core.embedder import content
 from disco.core.metric import Metric, Take
 from disco.errors import DiscoError
+from disco.metrics.training import Studied
 
+LEARNT = digest("learnt")
 Rows = list[Any]  # encoded
 Change = Callable[[Take], Take]
 
@@ -52,20 +52,14 @@ class Judged:
 
 
 @dataclass(frozen=True)
-class _Task:
-    """Takes to be read once for several metrics; `others` are those that read the second one too."""
+class Ask:
+    """What a metric must hear for one of its rows, and the pieces that this takes."""
 
-    made: Piece | None
-    other: Piece | None
-    alone: tuple[str, ...]
-    others: tuple[str, ...]
+    job: Job
+    pieces: tuple[Known, ...]
 
 
-@dataclass(frozen=True)
-class _Failed:
-    """Why a metric gave no row."""
-
-    reason: str
+Plan = Mapping[str, list[Ask] | str]  # metric to what it must hear, or why it cannot
 
 
 @dataclass
@@ -74,20 +68,20 @@ class Judge:
 
     Attributes:
         nodes: the metrics' config; metrics: what it builds, by name.
-        workers: processes that listen; 0 listens here.
+        workers: processes that listen; 0 listens here, None here and, where there is much, in others.
         partial: a metric that cannot be computed is listed instead of refused.
         change: done to every take once it is read, where one thing more must be known of it.
     """
 
     nodes: DictConfig
     cache: RowCache
-    workers: int = 0
+    workers: int | None = 0
     partial: bool = False
     change: Change | None = None
     metrics: dict[str, Metric] = field(default_factory=dict)
     keys: dict[str, str] = field(default_factory=dict)
     settings: dict[str, str] = field(default_factory=dict)
-    heard: dict[tuple[str, str], Rows | _Failed] = field(default_factory=dict)
+    heard: dict[tuple[str, str], Rows | Failed] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.metrics = build_many(self.nodes, "metric")
@@ -112,16 +106,78 @@ class Judge:
             known.append(Known(piece=piece, key=take_key(take), sound=content(take.sound)))
         return known
 
+    def plan(
+        self, made: Sequence[Known], reference: Sequence[Known], pairs: Sequence[Known | None] | None
+    ) -> Plan:
+        """Return what must be heard of one system.
+
+        `pairs` are the references that its takes belong to, None where no name tells.
+        """
+        return {
+            name: self._asks(name, metric, made, reference, pairs) for name, metric in self.metrics.items()
+        }
+
+    def hear(self, plans: Iterable[Plan]) -> None:
+        """Make sure that what several systems need is heard, every piece read once for all of them."""
+        wanted: dict[tuple[str, str], Ask] = {}
+        for ask in (
+            ask for plan in plans for asks in plan.values() if not isinstance(asks, str) for ask in asks
+        ):
+            known = self.keys[ask.job.metric], ask.job.key
+            if known in self.heard or known in wanted:
+                continue
+            kept = self.cache.get(*known)
+            if kept is None:
+                wanted[known] = ask
+            else:
+                self.heard[known] = kept
+        learnt, failed = self._learn(sorted({ask.job.metric for ask in wanted.values()}))
+        for known, ask in wanted.items():
+            if ask.job.metric in failed:
+                self.heard[known] = Failed(failed[ask.job.metric])
+        tasks = tasks_of([ask for known, ask in wanted.items() if known not in self.heard])
+        load = None if self.change is None else self._load
+        for found in listen(tasks, self.metrics, self.nodes, learnt, load, self.workers):
+            for job, rows in found.items():
+                known = self.keys[job.metric], job.key
+                self.heard[known] = rows
+                if not isinstance(rows, Failed):
+                    self.cache.put(*known, rows)
+
+    def _learn(self, names: Iterable[str]) -> tuple[dict[str, Any], dict[str, str]]:
+        """Let metrics study what a model was trained on, once for all processes.
+
+        Returns:
+            What they learnt, encoded; and of those that cannot, why.
+        """
+        learnt: dict[str, Any] = {}
+        failed: dict[str, str] = {}
+        for name in names:
+            metric = self.metrics[name]
+            if not isinstance(metric, Studied) or self.change is not None:  # a codec of its own taught it
+                continue
+            kept = self.cache.get(self.keys[name], LEARNT)
+            try:
+                rows = [encode(metric.learnt)] if kept is None else kept
+            except (DiscoError, ValueError) as error:
+                failed[name] = str(error)
+                continue
+            metric.learnt = decode(rows[0])
+            if kept is None:
+                self.cache.put(self.keys[name], LEARNT, rows)
+            learnt[name] = rows[0]
+        return learnt, failed
+
     def judge(
         self, made: Sequence[Known], reference: Sequence[Known], pairs: Sequence[Known | None] | None
     ) -> Judged:
-        """Measure one system; `pairs` are the references that its takes belong to, None where no name tells.
+        """Measure one system, as `plan` is given it.
 
         Raises:
             DiscoError: a metric cannot be computed, and `partial` is off.
         """
-        plan = {name: self._asks(metric, made, reference, pairs) for name, metric in self.metrics.items()}
-        self._hear([ask for asks in plan.values() if not isinstance(asks, str) for ask in asks])
+        plan = self.plan(made, reference, pairs)
+        self.hear([plan])
         judged = Judged(cells={}, values=[{} for _ in made], not_computed={})
         for name, asks in plan.items():
             reason = asks if isinstance(asks, str) else self._sum_up(name, asks, judged)
@@ -133,13 +189,13 @@ class Judge:
                 judged.not_computed[name] = reason
         return judged
 
-    def _sum_up(self, name: str, asks: Sequence[_Ask], judged: Judged) -> str | None:
+    def _sum_up(self, name: str, asks: Sequence[Ask], judged: Judged) -> str | None:
         """Add a metric's cells and values; return why there are none."""
         metric = self.metrics[name]
         rows: Rows = []
         for ask in asks:
-            found = self.heard[self.keys[name], ask.key]
-            if isinstance(found, _Failed):
+            found = self.heard[self.keys[name], ask.job.key]
+            if isinstance(found, Failed):
                 return found.reason
             rows += found
         metric.rows = [decode(row) for row in rows]
@@ -160,21 +216,22 @@ class Judge:
 
     def _asks(
         self,
+        name: str,
         metric: Metric,
         made: Sequence[Known],
         reference: Sequence[Known],
         pairs: Sequence[Known | None] | None,
-    ) -> list[_Ask] | str:
+    ) -> list[Ask] | str:
         """Return what a metric must hear, or why it cannot."""
-        name = next(key for key, one in self.metrics.items() if one is metric)
         compares = "reference" in metric.needs
         if compares and not reference:
             return f"{name} compares with a reference; give reference=<folder>"
         if not compares:
-            return [_Ask(name, one, None, digest(one.key)) for one in made]
+            return [Ask(Job(name, "made", digest(one.key), one.key), (one,)) for one in made]
         if is_set_wise(metric):
-            return [_Ask(name, one, None, digest("made", one.key)) for one in made] + [
-                _Ask(name, None, one, digest("reference", one.key)) for one in reference
+            return [Ask(Job(name, "made", digest("made", one.key), one.key), (one,)) for one in made] + [
+                Ask(Job(name, "reference", digest("reference", one.key), one.key), (one,))
+                for one in reference
             ]
         if pairs is None or None in pairs:
             lost = made[0] if pairs is None else made[list(pairs).index(None)]
@@ -185,86 +242,22 @@ class Judge:
         found = []
         for one, other in zip(made, pairs, strict=True):
             assert other is not None
-            found.append(_Ask(name, one, other, digest(one.key, other.key)))
+            job = Job(name, "pair", digest(one.key, other.key), one.key, other.key)
+            found.append(Ask(job, (one, other)))
         return found
-
-    def _hear(self, asks: Sequence[_Ask]) -> None:
-        """Make sure that the rows for all asks are known."""
-        groups: dict[tuple[str, str], list[_Ask]] = {}
-        for ask in asks:
-            known = self.keys[ask.metric], ask.key
-            if known not in self.heard and (kept := self.cache.get(*known)) is not None:
-                self.heard[known] = kept
-            if known not in self.heard:
-                made = "" if ask.made is None else ask.made.key
-                groups.setdefault((made, "" if made or ask.other is None else ask.other.key), []).append(ask)
-        groups_list = list(groups.values())
-        with self._pool() as work:
-            for group, rows in zip(groups_list, work([_task(group) for group in groups_list]), strict=True):
-                for ask in group:
-                    known = self.keys[ask.metric], ask.key
-                    self.heard[known] = rows[ask.metric]
-                    if not isinstance(rows[ask.metric], _Failed):
-                        self.cache.put(*known, rows[ask.metric])
-
-    @contextmanager
-    def _pool(self) -> Iterator[Callable[[Sequence[_Task]], Iterator[dict[str, Any]]]]:
-        if self.workers == 0 or self.change is not None:  # a model does not travel
-            yield lambda tasks: (_rows(self.metrics, task, self._load) for task in tasks)
-            return
-        settings: Any = OmegaConf.to_container(self.nodes, resolve=True)
-        with ProcessPoolExecutor(self.workers, get_context("spawn"), _begin, (settings,)) as pool:
-            yield lambda tasks: pool.map(_work, tasks)
 
     def _load(self, piece: Piece) -> Take:
         take = piece.load()
         return take if self.change is None else self.change(take)
 
 
-@dataclass(frozen=True)
-class _Ask:
-    """What a metric must hear for one of its rows, and the key of what it notes."""
-
-    metric: str
-    made: Known | None
-    other: Known | None
-    key: str
-
-
-def _task(group: Sequence[_Ask]) -> _Task:
-    made = next((ask.made.piece for ask in group if ask.made is not None), None)
-    other = next((ask.other.piece for ask in group if ask.other is not None), None)
-    alone = tuple(ask.metric for ask in group if ask.other is None)
-    return _Task(made, other, alone, tuple(ask.metric for ask in group if ask.other is not None))
-
-
-def _rows(metrics: Mapping[str, Metric], task: _Task, load: Callable[[Piece], Take]) -> dict[str, Any]:
-    """Let metrics hear what a task holds; a reason stands for a metric that cannot."""
-    made = [] if task.made is None else [load(task.made)]
-    other = [] if task.other is None else [load(task.other)]
-    found: dict[str, Any] = {}
-    for name in (*task.alone, *task.others):
-        metric = metrics[name]
-        metric.rows = []
-        try:
-            metric.update(made, other if name in task.others else [])
-            found[name] = [encode(row) for row in metric.rows]
-        except (DiscoError, ValueError) as error:
-            found[name] = _Failed(str(error))
-        finally:
-            metric.rows = []
-    return found
-
-
-_in_worker: dict[str, Metric] = {}
-
-
-def _begin(settings: dict[str, Any]) -> None:
-    import torch
-
-    torch.set_num_threads(1)
-    _in_worker.update(build_many(OmegaConf.create(settings), "metric"))
-
-
-def _work(task: _Task) -> dict[str, Any]:
-    return _rows(_in_worker, task, Piece.load)
+def tasks_of(asks: Sequence[Ask]) -> list[Task]:
+    """Bring together what is heard of takes that belong together: each is read and transcribed once."""
+    home = {ask.job.take: ask.job.other for ask in asks if ask.job.other is not None}
+    groups: dict[str, list[Ask]] = {}
+    for ask in asks:
+        groups.setdefault(home.get(ask.job.take, ask.job.take), []).append(ask)
+    return [
+        Task({one.key: one.piece for ask in group for one in ask.pieces}, tuple(ask.job for ask in group))
+        for group in groups.values()
+    ]

@@ -14,10 +14,15 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from hydra.types import RunMode
 
+from disco.apps.advisories import check_advisories
+from disco.apps.generate_words import plainly
 from disco.apps.places import check_places
 from disco.apps.resume import going_on
 from disco.apps.sweep.plugins import register_plugins
+from disco.apps.sweep.slurm_launcher import DRY_RUN, printed_only
 from disco.apps.sweep.typed import going_on as sweep_going_on
+from disco.apps.typed_keys import check_keys
+from disco.callbacks.requeue import hold_warnings
 from disco.errors import DiscoError
 
 if TYPE_CHECKING:
@@ -37,9 +42,13 @@ def launch(app: str) -> None:
 
         sys.stdout.write(help_text(app))
         return
+    if app == "train":
+        hold_warnings()
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # errors come here, not to Hydra's printer
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    # OpenMP threads that wait by spinning for long halve the speed where another process wants a core.
+    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
     def body(cfg: DictConfig) -> object:
         return _work(app, cfg)
@@ -47,8 +56,14 @@ def launch(app: str) -> None:
     try:
         register_plugins()
         if app == "train":
-            sys.argv[1:] = going_on(sweep_going_on(sys.argv[1:]))
+            words = [word for word in sys.argv[1:] if word != DRY_RUN]
+            dry, words = len(words) < len(sys.argv[1:]), going_on(sweep_going_on(words))
+            sys.argv[1:] = printed_only(words) if dry else words
+        if app == "generate":
+            sys.argv[1:] = plainly(sys.argv[1:])
+        check_advisories()
         check_places(sys.argv[1:])
+        check_keys(sys.argv[1:], CONF, app)
         hydra.main(version_base="1.3", config_path=str(CONF), config_name=app)(body)()
     except HydraException as error:
         from disco.apps.slips import explain  # only after a slip

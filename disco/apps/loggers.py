@@ -11,6 +11,14 @@ from disco.errors import DiscoError
 if TYPE_CHECKING:
     from lightning.pytorch.loggers import Logger
 
+
+class Nothing:
+    """Takes whatever is logged, and leaves it at that."""
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        return lambda *arguments, **options: None
+
+
 GUARDED = ("log_metrics", "log_hyperparams", "log_graph", "save", "finalize")
 
 
@@ -45,22 +53,42 @@ def wandb(
 
 def forgiving(logger: Logger) -> Logger:
     """Let a logger fail without the training: it says so once, and from then on is not asked again."""
-    failed: list[str] = []
+    trust, kind = _Trust(type(logger).__name__), type(logger)
+    for name in GUARDED:
+        if hasattr(logger, name):
+            setattr(logger, name, trust.guard(getattr(logger, name)))
+    if hasattr(kind, "experiment"):  # a property, which Lightning asks for before the first step
 
-    def guard(method: Callable[..., Any]) -> Callable[..., Any]:
+        def experiment(self: Logger) -> Any:
+            return trust.guard(kind.experiment.__get__, Nothing())(self)  # pyright: ignore[reportAttributeAccessIssue]
+
+        logger.__class__ = type(kind.__name__, (kind,), {"experiment": property(experiment)})
+    return logger
+
+
+class _Trust:
+    """Whether a logger is still asked."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.lost = False
+
+    def guard(self, method: Callable[..., Any], otherwise: Any = None) -> Callable[..., Any]:
         def guarded(*arguments: Any, **options: Any) -> Any:
-            if failed:
-                return None
+            if self.lost:
+                return otherwise
             try:
                 return method(*arguments, **options)
             except Exception as error:  # a log is worth less than what it tells of
-                failed.append(str(error))
-                sys.stderr.write(f"{type(logger).__name__} logs no more: {error}\n")
-                return None
+                self.lost = True
+                sys.stderr.write(f"{self.name} logs no more: {_root_of(error)}\n")
+                return otherwise
 
         return guarded
 
-    for name in GUARDED:
-        if hasattr(logger, name):
-            setattr(logger, name, guard(getattr(logger, name)))
-    return logger
+
+def _root_of(error: BaseException) -> BaseException:
+    """Return the first cause: TensorBoard's logger hides a full disk behind advice on types."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error

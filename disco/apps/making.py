@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -73,14 +73,22 @@ def make(cfg: DictConfig, folder: Path, efficiency: Efficiency | None) -> Made:
         losses = language_losses(module, data, cfg.split)
     cost = {}
     if efficiency is not None:
-        first = HeldOut(held.conditions.rows([0]), held.takes[:1])
         cost = efficiency.measure(
             module,
             first_run(cfg.run).weights,
-            lambda: _pieces(module, first, seconds=cfg.seconds, sampler=sampler, seed=cfg.seed),
+            lambda seconds: _pieces(
+                module, _first(held, seconds), seconds=seconds, sampler=sampler, seed=cfg.seed
+            ),
             seconds=cfg.seconds,
         )
     return Made(module=module, folders={name: folder / name for name in systems}, losses=losses, cost=cost)
+
+
+def _first(held: HeldOut, seconds: float) -> HeldOut:
+    """Return the beginning of the first take, and what it was asked to be."""
+    take = held.takes[0]
+    sound = Clip(take.sound.wave[:, : round(seconds * take.sound.rate)], take.sound.rate)
+    return HeldOut(held.conditions.rows([0]), [replace(take, clip=sound)])
 
 
 @torch.no_grad()

@@ -11,6 +11,7 @@ from disco.adapters.full import Full
 from disco.apps.compose import build
 from disco.apps.mixing import mix, read_parts
 from disco.apps.runs import Run
+from disco.apps.self_check import check_merged
 
 
 def main(cfg: DictConfig) -> Run:
@@ -33,5 +34,7 @@ def main(cfg: DictConfig) -> Run:
     run.begin(config)
     run.save(merged, Full(recount=False), {"merged": cfg.run})
     run.finish({"merged": cfg.run, "base": {}})
+    told = check_merged(run, parts, merged)
+    run.finish({"merged": cfg.run, "base": {}, "self_check": told})
     Console().print(f"written to {run.folder}; open it as run={run.folder}, or adapt it as weights.run=…")
     return run

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +14,7 @@ from disco.apps.runs import Run, open_base
 from disco.errors import DiscoError
 
 if TYPE_CHECKING:
+    from disco.core.contracts import Adapter
     from disco.core.module import GenerativeModule
 
 
@@ -43,43 +44,103 @@ def read_parts(asked: str) -> list[Part]:
     return parts
 
 
-def mix(parts: Sequence[Part]) -> GenerativeModule:
-    """Return their common base with every adapter in it, each by its strength.
+class Mixture:
+    """A base with adapters whose strengths can be set again and again.
 
-    Adapters that are changes of weights are folded in, as `base + Σ strength · (adapted - base)`; the
-    others are attached one inside the other.
+    Adapters that are changes of weights are folded in, as `base + Σ strength · (adapted - base)`; so is
+    what any of them counted again. The others are attached one inside the other.
+
+    Attributes:
+        module: the base, with every adapter in it as strongly as last `set`; at first not at all.
 
     Raises:
         DiscoError: one has no base, or they have different ones.
     """
-    bases = {part.run.facts.get("base", {}).get("sha256") for part in parts}
-    if None in bases:
-        raise DiscoError("only adapters have a strength", do="give the run folder alone")
-    if len(bases) > 1:
-        raise DiscoError("these adapters were trained on different bases", do="mix those of one base")
-    whole, _ = open_base(parts[0].run)
-    base = {name: value.clone() for name, value in whole.state_dict().items()}
-    total = {name: value.double() for name, value in base.items() if value.dtype != torch.bool}
-    inserted = []
-    for part in parts:
-        module, adapter = open_base(part.run)
-        if not adapter.mergeable:
-            inserted.append((part, adapter))
-            continue
-        adapter.attach(module)
-        part.run.load(module)
+
+    def __init__(self, runs: Sequence[Run]) -> None:
+        from disco.apps.parts import build_adapter
+
+        bases = {run.facts.get("base", {}).get("sha256") for run in runs}
+        if None in bases:
+            raise DiscoError("only adapters have a strength", do="give the run folder alone")
+        if len(bases) > 1:
+            raise DiscoError("these adapters were trained on different bases", do="mix those of one base")
+        self.module, _ = open_start(runs[0])
+        base = {name: value.clone() for name, value in self.module.state_dict().items()}
+        opened = [open_start(run) for run in runs]
+        self._changes = [_change(run, *one, base) for run, one in zip(runs, opened, strict=True)]
+        self._base = {name: base[name].double() for change in self._changes for name in change}
+        self._inserted: list[Adapter | None] = []
+        for run in runs:
+            adapter = build_adapter(run.config)  # those above are bound to models of their own
+            if not adapter.mergeable:
+                adapter.attach(self.module)
+                run.load(self.module)
+            self._inserted.append(None if adapter.mergeable else adapter)
+        self.set([0.0] * len(runs))
+
+    def set(self, strengths: Sequence[float]) -> None:
+        """Let each adapter be heard by its strength: 0 not at all, 1 as learnt.
+
+        Raises:
+            DiscoError: not one strength per adapter.
+        """
+        if len(strengths) != len(self._changes):
+            raise DiscoError(
+                f"{len(strengths)} strengths for {len(self._changes)} adapters", do="give one for each"
+            )
+        # the tensors themselves, wherever the module was moved; bottlenecks wrap layers
+        weights = {name.replace(".base_layer", ""): t for name, t in self.module.state_dict().items()}
+        for name, base in self._base.items():
+            total = base.clone()
+            for strength, change in zip(strengths, self._changes, strict=True):
+                if name in change:
+                    total += strength * change[name]
+            weights[name].copy_(_like(total, weights[name]))
+        for strength, adapter in zip(strengths, self._inserted, strict=True):
+            if adapter is not None:
+                adapter.strengthen(strength)
+
+
+def mix(parts: Sequence[Part]) -> GenerativeModule:
+    """Return their common base with every adapter in it, each by its strength.
+
+    Raises:
+        DiscoError: one has no base, or they have different ones.
+    """
+    mixture = Mixture([part.run for part in parts])
+    mixture.set([part.strength for part in parts])
+    return mixture.module
+
+
+def open_start(run: Run) -> tuple[GenerativeModule, Adapter]:
+    """Rebuild what a run started from, also where its adapter would not need that."""
+    from disco.apps.parts import build_weights
+
+    module, adapter = open_base(run)
+    if not adapter.needs_base:
+        build_weights(run.config).load(module)
+    return module, adapter
+
+
+def _change(
+    run: Run, module: GenerativeModule, adapter: Adapter, base: Mapping[str, torch.Tensor]
+) -> dict[str, torch.Tensor]:
+    """Return what a run changed of the base, tensor by tensor; of parts that no weight can hold nothing."""
+    adapter.attach(module)
+    run.load(module)
+    if adapter.mergeable:
         adapter.merge(module)
-        state = module.state_dict()
-        for name in total:
-            total[name] += part.strength * (state[name].double() - base[name].double())
-    whole.load_state_dict({**base, **{name: _like(value, base[name]) for name, value in total.items()}})
-    for part, adapter in inserted:
-        adapter.attach(whole)
-        part.run.load(whole)
-        adapter.strengthen(part.strength)
-    return whole
+    changes = {}
+    for name, value in module.state_dict().items():
+        if name in base and value.dtype != torch.bool and not torch.equal(value, base[name]):
+            changes[name] = value.double() - base[name].double()
+    return changes
 
 
 def _like(value: torch.Tensor, pattern: torch.Tensor) -> torch.Tensor:
-    """Return a value in another's type; whole numbers are rounded."""
-    return (value if pattern.is_floating_point() else value.round()).to(pattern.dtype)
+    """Return a value in another's type; whole numbers are rounded, and held in its range."""
+    if not pattern.is_floating_point():
+        span = torch.iinfo(pattern.dtype)
+        value = value.round().clamp(span.min, span.max)
+    return value.to(pattern.dtype)

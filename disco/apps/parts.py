@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from disco.apps.compose import build, resolve
 from disco.core.term import check_needs
@@ -19,10 +19,22 @@ if TYPE_CHECKING:
     from disco.core.module import GenerativeModule
 
 
-HOW_TO_GET_A_BASE = (
-    "`make demo` trains one, so does `python train.py model=musicgen`; "
-    "then give weights=run weights.run=<its folder>"
-)
+def how_to_get_a_base(model: str) -> str:
+    """Say which commands train a base of a family."""
+    from disco.apps.demo import STAGES
+
+    trains = f"`python train.py model={model}`"
+    demo = any(f"model={model}" in stage.words and stage.makes.endswith("run.json") for stage in STAGES)
+    how = f"`make demo` trains one, so does {trains}" if demo else f"{trains} trains one"
+    return f"{how}; then give weights=run weights.run=<its folder>"
+
+
+def chosen_model(cfg: DictConfig) -> str:
+    """Return the option that was chosen for `model`; outside of the command line its module's name."""
+    from hydra.core.hydra_config import HydraConfig
+
+    chosen = HydraConfig.get().runtime.choices.get("model") if HydraConfig.initialized() else None
+    return chosen or cfg.model._target_.rpartition(".")[0].rpartition(".")[2]
 
 
 def nothing() -> None:
@@ -36,6 +48,9 @@ def build_many(cfg: DictConfig | None, group: str) -> dict[str, Any]:
 
 def build_codec(cfg: DictConfig) -> Codec | None:
     """Build the codec; one that stands for a run gets that run's model."""
+    if "inner" in cfg:
+        outer = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "inner"])
+        return build(outer, "codec", inner=build_codec(cfg.inner))
     if "run" not in cfg:
         return build(cfg, "codec")
     from disco.apps.runs import Run, open_run  # a run's model may itself need a codec
@@ -79,7 +94,7 @@ def build_adapter(cfg: DictConfig) -> Adapter:
     if adapter.needs_base and cfg.weights._target_.endswith(".Random"):
         raise DiscoError(
             "this adapter adapts a trained base, and weights=none is random",
-            do=HOW_TO_GET_A_BASE,
+            do=how_to_get_a_base(chosen_model(cfg)),
         )
     return adapter
 

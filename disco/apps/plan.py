@@ -100,8 +100,11 @@ def sizes_of(cfg: DictConfig, module: GenerativeModule) -> Sizes:
     callbacks = cfg.get("callbacks") or {}
     averages = network * sum(1 for name in ("ema", "swa") if callbacks.get(name))
     whole = sum(t.nbytes for t in module.moving_state().values()) + state + averages
-    keeper = callbacks.get("checkpoint") or {}
-    kept = len(keeper.get("milestones") or ())
+    keeper = callbacks.get("checkpoint")
+    # last.ckpt, the one before and a draft, milestones, best and last weights, the k best
+    files = (
+        (0, 1) if not keeper else (3 + len(keeper.get("milestones") or ()), 2 + int(keeper.get("top_k") or 0))
+    )
     return Sizes(
         total=sum(p.numel() for p in module.parameters()),
         moving=sum(p.numel() for p in moving),
@@ -109,8 +112,7 @@ def sizes_of(cfg: DictConfig, module: GenerativeModule) -> Sizes:
         gradients=gradients,
         state=state,
         averages=averages,
-        # last.ckpt, the one before and a draft, milestones, best and last weights, the k best
-        saved=whole * (3 + kept) + network * (2 + int(keeper.get("top_k") or 0)),
+        saved=whole * files[0] + network * files[1],
     )
 
 

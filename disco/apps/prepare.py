@@ -22,6 +22,7 @@ from rich.console import Console
 from disco.apps.compose import build, resolve
 from disco.apps.parts import build_codec
 from disco.core.record import Record
+from disco.errors import DiscoError
 from disco.prepare.layout import HaltedError
 from disco.prepare.store import CURVES as FEATURES
 from disco.prepare.work import halted
@@ -36,6 +37,7 @@ def main(cfg: DictConfig) -> None:
     """Run what the config names and say what it left behind."""
     preparation = build_preparation(cfg)
     codec = build_codec(cfg.codec)
+    encoders = build_encoders(cfg.get("conditioner"))
     line = ProgressLine()
     try:
         records = preparation.run(line.report)
@@ -43,6 +45,10 @@ def main(cfg: DictConfig) -> None:
             line.end()
             line = ProgressLine()
             _encode(codec, Path(preparation.target), records, line.report)
+        for name, encoder in encoders.items():
+            line.end()
+            line = ProgressLine()
+            _read_captions(name, encoder, Path(preparation.target), records, line.report)
     except HaltedError as error:
         line.end()
         _stop(f"error: {error}", STOPPED)
@@ -72,6 +78,38 @@ def _encode(codec: Codec, target: Path, records: list[Record], report: Callable[
     sys.stdout.write("codec tokens:\n")
     try:
         CodeCache(target / FEATURES, codec).fill(target, records, report)
+    except OSError as error:
+        reason, todo = halted(target, error)
+        raise HaltedError(reason, do=todo) from error
+
+
+def build_encoders(cfg: DictConfig | None) -> dict[str, Any]:
+    """Build the text encoders of the conditioners that have one, by the name of the conditioner."""
+    nodes = {str(name): node for name, node in (cfg or {}).items() if node}
+    without = [name for name, node in nodes.items() if "encoder" not in node]
+    if without:
+        raise DiscoError(
+            f"conditioner={without[0]} has no text encoder, so there is nothing to prepare for it",
+            do="leave it out here; training reads it from the manifest",
+        )
+    return {name: build(node.encoder, f"conditioner.{name}.encoder") for name, node in nodes.items()}
+
+
+def _read_captions(
+    name: str, encoder: Any, target: Path, records: list[Record], report: Callable[..., None]
+) -> None:
+    """Fill the caption cache that training would fill at its beginning; what is in it stays."""
+    from disco.apps.captions import keep_captions, spoken
+
+    captions = spoken(record.caption for record in records)
+    if not captions:
+        sys.stdout.write(
+            f"captions for conditioner={name}: no piece has one; write song.txt beside song.wav\n"
+        )
+        return
+    sys.stdout.write(f"captions for conditioner={name}:\n")
+    try:
+        keep_captions(encoder, target, captions, report)
     except OSError as error:
         reason, todo = halted(target, error)
         raise HaltedError(reason, do=todo) from error

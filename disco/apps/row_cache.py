@@ -91,7 +91,7 @@ def take_key(take: Take) -> str:
     return digest(
         "" if take.clip is None else content(take.clip),
         _notes_key(take.notes),
-        repr((take.seconds, take.tempo_bpm, asked.key, asked.instruments, asked.moods)),
+        repr((take.seconds, take.tempo_bpm, asked.caption, asked.key, asked.instruments, asked.moods)),
         _notes_key(asked.notes),
         _array_key(take.beats),
         _array_key(take.codes),

@@ -77,6 +77,11 @@ class Found:
     skipped: Sequence[Skipped] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def subject(self) -> str:
+        """The system that the evaluation is about: the first."""
+        return next(iter(self.systems))
+
     def table(self) -> dict[str, dict[str, float]]:
         """Return the values alone: system to measure to value."""
         return {name: {key: cell.value for key, cell in row.items()} for name, row in self.systems.items()}

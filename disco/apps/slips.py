@@ -37,7 +37,8 @@ def explain(error: HydraException, app: str, arguments: Sequence[str]) -> DiscoE
             _compose(app, [*right, line])
             right.append(line)
         except HydraException:
-            return _key_slip(override, _compose(app, right))
+            own = override.key_or_group.startswith("hydra.")
+            return _key_slip(override, _compose(app, right, hydra=own))
     return DiscoError(_first_line(error), do=f"see python {_program(app)} --help")
 
 
@@ -73,10 +74,10 @@ def _key_slip(override: Override, cfg: DictConfig) -> DiscoError:
     return DiscoError(f"{key}: {target} has no parameter '{leaf}'", do=_nearest(leaf, set(node)))
 
 
-def _compose(app: str, overrides: Sequence[str]) -> DictConfig:
+def _compose(app: str, overrides: Sequence[str], *, hydra: bool = False) -> DictConfig:
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        return compose(app, list(overrides))
+        return compose(app, list(overrides), return_hydra_config=hydra)
 
 
 def _groups() -> set[str]:

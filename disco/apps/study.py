@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from disco.apps.losses import held_out_loss
-from disco.apps.parts import HOW_TO_GET_A_BASE, build_data
+from disco.apps.parts import build_data, how_to_get_a_base
 from disco.apps.runs import Run, open_run
 from disco.core.files import write_text
 from disco.errors import DiscoError
@@ -42,7 +42,7 @@ def main(cfg: DictConfig) -> list[Row]:
     """
     folder, console = Path(cfg.run_dir), Console()
     if not Run(Path(cfg.base)).weights.is_file():
-        raise DiscoError(f"base: there is no trained base at {cfg.base}", do=HOW_TO_GET_A_BASE)
+        raise DiscoError(f"base: there is no trained base at {cfg.base}", do=how_to_get_a_base(cfg.family))
     words = {kind: _words(cfg, kind, folder) for kind in cfg.adapters}
     for number, kind in enumerate(cfg.adapters, 1):
         console.rule(f"{number}/{len(cfg.adapters)} {kind}")

@@ -61,7 +61,12 @@ class Piece:
             notes=None if score is None else note_table(score),
             seconds=self.seconds,
             tempo_bpm=record.tempo,
-            asked=Asked(key=record.key, instruments=tuple(record.instruments), moods=tuple(record.mood)),
+            asked=Asked(
+                caption=record.caption,
+                key=record.key,
+                instruments=tuple(record.instruments),
+                moods=tuple(record.mood),
+            ),
         )
 
 
@@ -75,13 +80,15 @@ def write_takes(
     seconds: float | None = None,
     asked: Sequence[Asked] | None = None,
     notes: Sequence[NoteTable | None] | None = None,
+    suffix: str = ".wav",
+    comments: Sequence[str] | None = None,
 ) -> list[Record]:
     """Write pieces, scores rendered as well as written, and their manifest; return its records.
 
     A score that ends before `seconds` is silent until then, one that ends later is cut there; None lets it
     ring out. Samples beyond full scale are cut to it; `features["clipped"]` is their share. `asked` and
     `notes` (of clips whose notes are known) stand in the manifest, which is written last: where there is
-    one, all that it names is there.
+    one, all that it names is there. `suffix` is the kind of sound file; `comments` stand in its metadata.
     """
     (folder / "manifest.jsonl").unlink(missing_ok=True)
     records = []
@@ -90,7 +97,7 @@ def write_takes(
         wish = asked[index] if asked else Asked()
         record = Record(
             id=stem,
-            file_path=f"{stem}.wav",
+            file_path=f"{stem}{suffix}",
             duration=0.0,
             sample_rate=RENDER_RATE,
             caption=captions[index],
@@ -109,7 +116,8 @@ def write_takes(
             write_score(folder / f"{stem}.mid", score_from_notes(known))
             record = replace(record, midi_path=f"{stem}.mid")
         # A model may overshoot full scale: it is heard as any player would play it, and counted.
-        clipped = write_clip(folder / record.file_path, piece, allow_clipping=True)
+        comment = comments[index] if comments else None
+        clipped = write_clip(folder / record.file_path, piece, allow_clipping=True, comment=comment)
         records.append(
             replace(
                 record,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import time
 import warnings
@@ -14,17 +15,20 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from disco.apps.captions import read_ahead
 from disco.apps.compose import build, check
 from disco.apps.coverage import check_coverage
+from disco.apps.failures import in_words
 from disco.apps.identity import identity_of
 from disco.apps.loggers import forgiving
 from disco.apps.parts import (
-    HOW_TO_GET_A_BASE,
     build_adapter,
     build_data,
     build_many,
     build_module,
     build_weights,
+    chosen_model,
+    how_to_get_a_base,
 )
 from disco.apps.places import confined
 from disco.apps.plan import check_word, foresee, measure_plan, say_briefly, sizes_of
@@ -33,6 +37,7 @@ from disco.apps.runs import Run, base_of
 from disco.apps.self_check import check_adapter
 from disco.apps.sizing import count_parameters, size_up
 from disco.errors import DiscoError
+from disco.executors.worker import die_with_parent
 
 if TYPE_CHECKING:
     import lightning as L
@@ -69,6 +74,8 @@ def main(cfg: DictConfig) -> float | None:
         plan = measure_plan(cfg, known, module, data, lambda *asked: dry_trainer(cfg, module, *asked))
         sys.stdout.write("\n".join(plan.lines()) + "\n")
         return None
+    _end_with_the_first(trainer)
+    read_ahead(module, data)
     trainer.callbacks.extend(_pruning())  # pyright: ignore[reportAttributeAccessIssue]
     with run.held() if trainer.is_global_zero else nullcontext():
         if trainer.is_global_zero:
@@ -76,9 +83,11 @@ def main(cfg: DictConfig) -> float | None:
             run.begin(cfg)
             sys.stdout.write(f"{sizing}\n")
         begun = time.monotonic()
-        trainer.fit(module, datamodule=data, ckpt_path=checkpoint)
-        if checkpoint and "val/loss" not in trainer.callback_metrics:  # it had died after its last step
-            trainer.validate(module, datamodule=data, verbose=False)
+        with in_words(cfg, trainer):
+            trainer.fit(module, datamodule=data, ckpt_path=checkpoint)
+            if checkpoint and "val/loss" not in trainer.callback_metrics:  # it had died after its last step
+                trainer.validate(module, datamodule=data, verbose=False)
+        module, adapter = _in_one_piece(cfg, module, adapter, trainer)
         if trainer.is_global_zero:
             _finish(run, cfg, module, adapter, trainer, seconds=time.monotonic() - begun)
     loss = trainer.callback_metrics.get("val/loss")
@@ -97,7 +106,9 @@ def inherit(cfg: DictConfig) -> DictConfig:
     if base is None:
         return cfg
     if not Run(Path(base)).weights.is_file():
-        raise DiscoError(f"weights.run: there is no trained base at {base}", do=HOW_TO_GET_A_BASE)
+        raise DiscoError(
+            f"weights.run: there is no trained base at {base}", do=how_to_get_a_base(chosen_model(cfg))
+        )
     inherited = Run(Path(base)).config
     with open_dict(cfg):
         for group in ("model", "codec", "conditioner"):
@@ -111,6 +122,7 @@ def inherit(cfg: DictConfig) -> DictConfig:
 def build_trainer(cfg: DictConfig, module: GenerativeModule) -> L.Trainer:
     """Build the trainer with loggers, callbacks and methods."""
     from lightning.pytorch.callbacks import WeightAveraging
+    from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
     from disco.core.checkpoint_io import SafeCheckpoints
 
@@ -119,6 +131,9 @@ def build_trainer(cfg: DictConfig, module: GenerativeModule) -> L.Trainer:
     if settings.precision == "auto":
         settings.precision = _cpu_precision()
     check(settings, "trainer")
+    for key in ("accumulate_grad_batches", "max_steps", "num_nodes"):
+        if settings[key] < 1:
+            raise DiscoError(f"trainer.{key}={settings[key]}: a whole number of at least 1 is needed")
     if settings.val_check_interval is None and settings.check_val_every_n_epoch is None:
         settings.val_check_interval = max(1, settings.max_steps * settings.accumulate_grad_batches // 5)
     if not module.automatic_optimization:
@@ -129,17 +144,23 @@ def build_trainer(cfg: DictConfig, module: GenerativeModule) -> L.Trainer:
                 do="set it to 1 and choose data.batch_size, or leave adversarial out of loss=[…]",
             )
         settings.max_steps *= 2  # the trainer counts the critic's steps too
+        if settings.strategy == "ddp":
+            settings.strategy = "ddp_find_unused_parameters_true"  # each of two passes reaches one part
     callbacks = {**build_many(cfg.get("method"), "method"), **build_many(cfg.get("callbacks"), "callbacks")}
     logger = build(cfg.logger, "logger")
-    return build(
-        settings,
-        "trainer",
-        # an average of the weights goes back to them when all others have seen its validation
-        callbacks=sorted(callbacks.values(), key=lambda callback: isinstance(callback, WeightAveraging)),
-        logger=forgiving(logger) if logger else False,
-        plugins=[SafeCheckpoints()],
-        enable_checkpointing=False,
-    )
+    try:
+        return build(
+            settings,
+            "trainer",
+            # an average of the weights goes back to them when all others have seen its validation
+            callbacks=sorted(callbacks.values(), key=lambda callback: isinstance(callback, WeightAveraging)),
+            logger=forgiving(logger) if logger else False,
+            plugins=[SafeCheckpoints()],
+            enable_checkpointing=False,
+        )
+    except MisconfigurationException as error:  # no such device, a strategy that does not fit, …
+        reason = " ".join(str(error).split())
+        raise DiscoError(f"trainer.accelerator={settings.accelerator}: {reason}", do="trainer=cpu") from error
 
 
 def dry_trainer(
@@ -148,6 +169,11 @@ def dry_trainer(
     """Build a trainer of a few batches with the methods and no other callbacks; it leaves no files."""
     from disco.apps.parts import nothing
 
+    if not isinstance(cfg.trainer.strategy, str):
+        raise DiscoError(
+            "what a process of a sharded run needs cannot be measured beforehand",
+            do="measure one that holds all weights: plan=only trainer=gpu",
+        )
     cfg = cfg.copy()
     with open_dict(cfg):
         cfg.callbacks = {}
@@ -175,6 +201,24 @@ def _place(cfg: DictConfig) -> tuple[Run, Path | None]:
         cfg.run_dir = str(find_run(cfg.resume))  # it goes on in its own folder
         run = Run(Path(cfg.run_dir))
     return run, run.checkpoint if cfg.resume is not None and run.checkpoint.exists() else None
+
+
+def _in_one_piece(
+    cfg: DictConfig, module: GenerativeModule, adapter: Adapter, trainer: L.Trainer
+) -> tuple[GenerativeModule, Adapter]:
+    """Put the shares of a sharded model together in the first process; all processes must ask."""
+    from disco.core.sharding import gathered, is_sharded
+
+    if not is_sharded(module):
+        return module, adapter
+    state = gathered(module.network_state(), keep=trainer.is_global_zero)
+    if not trainer.is_global_zero:
+        return module, adapter
+    module, adapter = build_module(cfg, training=True), build_adapter(cfg)
+    build_weights(cfg).load(module)
+    adapter.attach(module)
+    module.load_network(state)
+    return module, adapter
 
 
 def _finish(
@@ -216,13 +260,22 @@ def _pruning() -> list[L.Callback]:
     return pruning_callbacks()
 
 
+def _end_with_the_first(trainer: L.Trainer) -> None:
+    """End with the process that started this one, if one did: without it others would wait in vain."""
+    from lightning.pytorch.plugins.environments import LightningEnvironment
+
+    place = getattr(trainer.strategy, "cluster_environment", None)
+    if isinstance(place, LightningEnvironment) and place.local_rank() > 0:
+        die_with_parent(os.getppid())
+
+
 def _refuse_local_ranks(cfg: DictConfig) -> None:
     """A multirun whose jobs start ranks of their own would run the whole sweep in each rank."""
     hydra = HydraConfig.get()
-    local = "submitit_launcher" not in str(hydra.launcher.get("_target_"))
+    local = "tasks_per_node" not in hydra.launcher
     if hydra.mode == RunMode.MULTIRUN and local and cfg.trainer.devices not in (1, "1"):
         raise DiscoError(
             f"a sweep cannot start trainer.devices={cfg.trainer.devices} processes per job by itself",
-            do="add hydra/launcher=slurm, or submitit_local on one machine, and "
-            "hydra.launcher.tasks_per_node=<devices>; or set trainer.devices=1",
+            do="add hydra/launcher=slurm, or hydra/launcher=submitit_local on one machine; "
+            "or set trainer.devices=1",
         )

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import no_type_check
+
 import numpy as np
 from jaxtyping import Float
+from numba import njit
 
 _DIP = 0.05  # seconds: a shorter dip below the closing level does not end the sound
 
@@ -16,25 +19,46 @@ class Levels:
 
     def __init__(self, *, hop: int, channels: int) -> None:
         self.hop = hop
+        self._size = hop * channels  # values of a step
         self._power: list[Float[np.ndarray, " f"]] = []
-        self._rest = np.zeros((0, channels), np.float32)
+        self._begun = np.float32(0.0)  # energy of the step that is not full,
+        self._held = 0  # and how many values it has
 
     def push(self, block: Float[np.ndarray, "c t"]) -> None:
         """Take a block."""
-        frames = np.concatenate([self._rest, block.T]) if len(self._rest) else np.ascontiguousarray(block.T)
-        whole = len(frames) // self.hop
-        values = frames[: whole * self.hop].reshape(whole, self.hop * frames.shape[1])
-        self._power.append(np.einsum("fv,fv->f", values, values) / values.shape[1])
-        self._rest = frames[whole * self.hop :].copy()
+        flat = np.ascontiguousarray(block.T).reshape(-1)
+        power = np.empty((self._held + flat.size) // self._size, np.float32)
+        self._begun = np.float32(_add_power(flat, self._size, self._held, self._begun, power))
+        self._held = (self._held + flat.size) % self._size
+        self._power.append(power)
 
     def in_db(self) -> Float[np.ndarray, " f"]:
         """Return the level of every step in dB of full scale, -inf for silence."""
-        power = [*self._power, np.mean(self._rest**2, keepdims=True)[0]] if len(self._rest) else self._power
+        begun = np.array([self._begun / self._held] if self._held else [], np.float32)
         with np.errstate(divide="ignore"):
-            level = np.concatenate([np.zeros(0, np.float32), *power])
+            level = np.concatenate([*self._power, begun])
             np.log10(level, out=level)
             level *= 10
             return level
+
+
+@njit(cache=True, fastmath=True)
+@no_type_check
+def _add_power(flat, size, held, begun, power):
+    """Note the mean square of every `size` values that are full, and return the energy of the rest.
+
+    `held` values of the first step came before; `begun` is their energy.
+    """
+    done = 0
+    for step in range(len(power)):
+        energy, edge = begun, done + size - held
+        for i in range(done, edge):
+            energy += flat[i] * flat[i]
+        power[step] = energy / np.float32(size)
+        done, held, begun = edge, 0, np.float32(0.0)
+    for i in range(done, len(flat)):
+        begun += flat[i] * flat[i]
+    return begun
 
 
 def find_sound(

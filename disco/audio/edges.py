@@ -23,14 +23,22 @@ def cut_out(
     `wave` begins at sample `offset` of the piece, which has `whole` samples.
     """
     found = wave * np.float32(10.0 ** (gain_db / 20.0)) if gain_db else wave
-    length = min(round(fade_seconds * rate), whole // 2)
-    if length < 1:
-        return found
-    places = np.arange(offset, offset + wave.shape[1])
-    inside = np.minimum(places, whole - 1 - places)  # samples to the nearer edge
-    touched = np.flatnonzero(inside < length)
-    if touched.size:
+    for part, rise in fades(wave.shape[1], rate, fade_seconds=fade_seconds, offset=offset, whole=whole):
         found = found.copy() if found is wave else found
-        rise = np.sin(np.maximum(inside[touched], 0) * (np.pi / 2 / length))
-        found[:, touched] *= rise.astype(np.float32)
+        found[:, part] *= rise
+    return found
+
+
+def fades(
+    count: int, rate: int, *, fade_seconds: float, offset: int, whole: int
+) -> list[tuple[slice, Float[np.ndarray, " n"]]]:
+    """Return which of `count` samples `cut_out` fades, and by what: at most a part at either edge."""
+    length = min(round(fade_seconds * rate), whole // 2)
+    found = []
+    for first, last in ((offset, min(offset + count, length)), (max(offset, whole - length), offset + count)):
+        if length and first < last:
+            places = np.arange(first, last)
+            inside = np.minimum(places, whole - 1 - places)  # samples to the nearer edge
+            rise = np.sin(np.maximum(inside, 0) * (np.pi / 2 / length))
+            found.append((slice(first - offset, last - offset), rise.astype(np.float32)))
     return found

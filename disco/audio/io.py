@@ -45,15 +45,17 @@ def read_clip(
     return Clip(torch.from_numpy(wave), rate or file_rate)
 
 
-def write_clip(path: str | PathLike[str], clip: Clip, *, allow_clipping: bool = False) -> int:
+def write_clip(
+    path: str | PathLike[str], clip: Clip, *, allow_clipping: bool = False, comment: str | None = None
+) -> int:
     """Write the clip, whole or not at all, and return how many samples were cut to full scale.
 
     The suffix picks the format: `.wav` and `.flac` with 16 bits, `.ogg`, `.mp3`. Folders on the way
-    are made.
+    are made. `comment` stands in the file's metadata.
 
     Raises:
         DiscoError: an unknown suffix, an empty clip, samples that are not finite, or samples beyond
             full scale while `allow_clipping` is off.
     """
     wave = clip.wave.detach().cpu().float().numpy()
-    return write_wave(Path(path), wave, clip.rate, allow_clipping=allow_clipping)
+    return write_wave(Path(path), wave, clip.rate, allow_clipping=allow_clipping, comment=comment)

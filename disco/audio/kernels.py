@@ -7,20 +7,14 @@ from typing import no_type_check
 import numpy as np
 from numba import njit
 
+from disco.audio.fourier import power_spectra
+from disco.audio.lanes import SIDE, exceeds, larger, load, root, same, smaller, store
+
 _HEARD = 1e-5  # of a frame's strongest bin: weaker peaks are mostly side lobes
 _SEMITONES = np.float32(12 / np.log(2))
 _AUDIBLE = 1e-6  # power of a bin; a full-scale tone has about 3e5 at 2048 samples
+_MAGNITUDE = np.int32(0x7FFFFFFF)  # of a float32: as whole numbers, magnitudes have the same order
 _FLOOR = 1e-10  # of a magnitude, as in librosa's `power_to_db`
-_SIDE = 16  # frames side by side
-
-
-@njit(cache=True, fastmath=True)
-@no_type_check
-def cut_frames(samples: np.ndarray, window: np.ndarray, hop: int, out: np.ndarray) -> None:
-    """Cut frames out and weigh them."""
-    for f in range(out.shape[0]):
-        for i in range(out.shape[1]):
-            out[f, i] = samples[f * hop + i] * window[i]
 
 
 @njit(cache=True, fastmath=True)
@@ -30,7 +24,7 @@ def fold(
 ) -> None:
     """Average the channels of interleaved samples into `mono`, and note energy and peak of every hop."""
     length, channels = frames.shape
-    flat = frames.reshape(length * channels)
+    flat, begun_bits = frames.reshape(length * channels), begun.view(np.int32)
     share = np.float32(1.0 / channels)
     if channels == 2:
         for i in range(length):
@@ -38,19 +32,18 @@ def fold(
     else:
         for i in range(length):
             total = np.float32(0.0)
-            for x in flat[i * channels : (i + 1) * channels]:
-                total += x
+            for c in range(i * channels, (i + 1) * channels):
+                total += flat[c]
             mono[i] = total * share
-    done = 0
+    bits, done = flat.view(np.int32), 0
     while done < length:
         stop = min(length, done + hop - (position + done) % hop)
-        energy, low, high = np.float32(0.0), np.float32(0.0), np.float32(0.0)
-        for x in flat[done * channels : stop * channels]:
-            energy += x * x
-            low = min(low, x)
-            high = max(high, x)
+        energy, highest = np.float32(0.0), np.int32(0)
+        for i in range(done * channels, stop * channels):
+            energy += flat[i] * flat[i]
+            highest = max(highest, np.int32(bits[i] & _MAGNITUDE))
         begun[0] += energy * share
-        begun[1] = max(begun[1], max(high, -low))
+        begun_bits[1] = max(begun_bits[1], highest)
         done = stop
         if (position + done) % hop == 0:
             place = (position + done) // hop - 1
@@ -61,8 +54,13 @@ def fold(
 
 @njit(cache=True, fastmath=True)
 @no_type_check
-def read_spectra(  # noqa: C901, PLR0913 - one kernel: what it reads with, and the curves it fills
-    spectra: np.ndarray,
+def read_frames(  # noqa: PLR0913 - one kernel: what it reads with, and the curves it fills
+    samples: np.ndarray,
+    hop: int,
+    window: np.ndarray,
+    turns: np.ndarray,
+    order: np.ndarray,
+    bends: np.ndarray,
     edges: np.ndarray,
     falling: np.ndarray,
     rising: np.ndarray,
@@ -77,65 +75,70 @@ def read_spectra(  # noqa: C901, PLR0913 - one kernel: what it reads with, and t
     mean_power: np.ndarray,
     mel_only: bool,  # noqa: FBT001 - kernels take no keywords
 ) -> None:
-    """Read everything off a block of spectra, real and imaginary parts side by side.
-
-    Sixteen frames are turned so that they lie side by side: bands are then sums over bins of sixteen
-    frames at once, which is what wide instructions do.
-    """
-    bins = spectra.shape[1] // 2
-    power = np.empty((_SIDE, bins), np.float32)
-    turned = np.zeros((bins, _SIDE), np.float32)
-    bands = np.empty((mel.shape[1] + 2, _SIDE), np.float32)
-    total = np.zeros(bins, np.float32)
-    peaks = np.empty((3, bins), np.float32)
-    for first in range(0, spectra.shape[0], _SIDE):
-        count = min(_SIDE, spectra.shape[0] - first)
-        for f in range(count):
-            row, parts = power[f], spectra[first + f]
-            for k in range(bins):
-                row[k] = parts[2 * k] * parts[2 * k] + parts[2 * k + 1] * parts[2 * k + 1]
-            if not mel_only:
-                weight, moment = np.float32(0.0), np.float32(0.0)
-                for k in range(bins):
-                    total[k] += row[k]
-                    magnitude = np.sqrt(row[k])
-                    weight += magnitude
-                    moment += magnitude * np.float32(k)
-                centroid[first + f, 0] = hz_per_bin * moment / weight if weight > 0 else np.float32(0.0)
-                _chroma(row, pitches, pitched[0], pitched[1], peaks, chroma[first + f])
-        for low in range(0, bins, _SIDE):
-            for f in range(count):
-                for k in range(low, min(bins, low + _SIDE)):
-                    turned[k, f] = power[f, k]
-        _mel(turned, edges, falling, rising, bands)
+    """Transform frames and read everything off their spectra, sixteen frames side by side."""
+    bins, low, high = len(mean_power), pitched[0], pitched[1]
+    columns = np.empty(len(window) + (SIDE - 1) * hop, np.float32)
+    re, im = np.empty((bins - 1) * SIDE, np.float32), np.empty((bins - 1) * SIDE, np.float32)
+    power, total = np.empty(bins * SIDE, np.float32), np.zeros(bins * SIDE, np.float32)
+    bands = np.empty((mel.shape[1] + 1) * SIDE, np.float32)
+    row, peaks = np.empty(bins, np.float32), np.empty((3, bins), np.float32)
+    for first in range(0, mel.shape[0], SIDE):
+        count = min(SIDE, mel.shape[0] - first)
+        power_spectra(samples[first * hop :], hop, count, window, turns, order, bends, columns, re, im, power)
+        _mel(power, edges, falling, rising, bands)
         for f in range(count):
             for band in range(mel.shape[1]):
-                mel[first + f, band] = bands[band + 1, f]
-        if not mel_only:
-            for octave in range(octaves.shape[0]):
-                low, high, extremes = octaves[octave]
-                _contrast(turned, low, high, extremes, contrast[first : first + count, octave])
+                mel[first + f, band] = bands[(band + 1) * SIDE + f]
+        if mel_only:
+            continue
+        _centroid(power, hz_per_bin, total, centroid[first : first + count, 0])
+        for f in range(count):
+            for k in range(low - 1, high + 1):
+                row[k] = power[k * SIDE + f]
+            _chroma(row, pitches, low, high, peaks, chroma[first + f])
+        for octave in range(octaves.shape[0]):
+            begin, end, extremes = octaves[octave]
+            _contrast(power, begin, end, extremes, contrast[first : first + count, octave])
     for k in range(bins):
-        mean_power[k] += total[k]
+        for f in range(k * SIDE, (k + 1) * SIDE):
+            mean_power[k] += total[f]
 
 
 @njit(cache=True, fastmath=True)
 @no_type_check
 def _mel(
-    turned: np.ndarray, edges: np.ndarray, falling: np.ndarray, rising: np.ndarray, bands: np.ndarray
+    power: np.ndarray, edges: np.ndarray, falling: np.ndarray, rising: np.ndarray, bands: np.ndarray
 ) -> None:
     """Between two neighbouring band centres a bin belongs to the lower band's fall and the upper's rise.
 
-    The first and last row of `bands` take what lies outside.
+    The first of `bands` takes what lies below.
     """
-    bands[:] = np.float32(0.0)
-    for band in range(bands.shape[0] - 1):
-        lower, upper = bands[band], bands[band + 1]
+    upper = same(np.float32(0.0))
+    for band in range(len(edges) - 1):
+        lower, upper = upper, same(np.float32(0.0))
         for k in range(edges[band], edges[band + 1]):
-            row, fall, rise = turned[k], falling[k], rising[k]
-            for f in range(_SIDE):
-                lower[f] += fall * row[f]
-                upper[f] += rise * row[f]
+            p = load(power, k * SIDE)
+            lower = lower + p * same(falling[k])
+            upper = upper + p * same(rising[k])
+        store(bands, band * SIDE, lower)
+
+
+@njit(cache=True, fastmath=True)
+@no_type_check
+def _centroid(power: np.ndarray, hz_per_bin: float, total: np.ndarray, out: np.ndarray) -> None:
+    """Find the centre of the magnitudes of every frame, and add its power to the `total`."""
+    weight = moment = same(np.float32(0.0))
+    for k in range(len(power) // SIDE):
+        p = load(power, k * SIDE)
+        magnitude = root(p)
+        weight = weight + magnitude
+        moment = moment + magnitude * same(np.float32(k))
+        store(total, k * SIDE, load(total, k * SIDE) + p)
+    sums = np.empty(2 * SIDE, np.float32)
+    store(sums, 0, weight)
+    store(sums, SIDE, moment)
+    for f in range(len(out)):
+        out[f] = hz_per_bin * sums[SIDE + f] / sums[f] if sums[f] > 0 else np.float32(0.0)
 
 
 @njit(cache=True, fastmath=True)
@@ -146,8 +149,8 @@ def _chroma(
     """Give the magnitude of every spectral peak to its pitch class, placed between bins (Grandke 1983)."""
     out[:] = np.float32(0.0)
     highest = np.float32(_AUDIBLE / _HEARD)
-    for p in power[low:high]:
-        highest = max(highest, p)
+    for k in range(low, high):
+        highest = max(highest, power[k])
     least = highest * np.float32(_HEARD)
     count = 0
     for k in range(low, high):  # without a branch: whether a bin is a peak cannot be foretold
@@ -178,7 +181,7 @@ def _chroma(
 
 @njit(cache=True, fastmath=True)
 @no_type_check
-def _contrast(turned: np.ndarray, low: int, high: int, count: int, out: np.ndarray) -> None:
+def _contrast(power: np.ndarray, low: int, high: int, count: int, out: np.ndarray) -> None:
     """Compare the mean of the `count` largest and smallest magnitudes, in decibels as librosa does.
 
     Music falls towards high frequencies: looked for from the end where they are, extremes are soon found,
@@ -187,36 +190,32 @@ def _contrast(turned: np.ndarray, low: int, high: int, count: int, out: np.ndarr
     if count < 1:
         out[:] = np.float32(0.0)
         return
-    large, small = np.empty((count, _SIDE), np.float32), np.empty((count, _SIDE), np.float32)
-    large[:], small[:] = np.float32(-1.0), np.float32(-1e30)
+    large, small = np.zeros(count * SIDE, np.float32), np.zeros(count * SIDE, np.float32)
+    small[:] = np.float32(1e30)
+    last = (count - 1) * SIDE
     for k in range(low, high):
-        _rise(large, turned[k], np.float32(1.0))
+        x = load(power, k * SIDE)
+        if exceeds(x, load(large, last)):
+            x = larger(x, load(large, last))
+            for j in range(last, 0, -SIDE):
+                above = load(large, j - SIDE)
+                store(large, j, smaller(x, above))
+                x = larger(x, above)
+            store(large, 0, x)
     for k in range(high - 1, low - 1, -1):
-        _rise(small, turned[k], np.float32(-1.0))
-    for f in range(out.shape[0]):
-        peak, valley = np.float32(0.0), np.float32(0.0)
-        for j in range(count):
-            peak += np.sqrt(large[j, f])
-            valley += np.sqrt(-small[j, f])
-        floor = np.float32(_FLOOR * count)
-        out[f] = np.float32(10.0) * np.log10(max(peak, floor) / max(valley, floor))
-
-
-@njit(cache=True, fastmath=True)
-@no_type_check
-def _rise(ordered: np.ndarray, row: np.ndarray, sign: float) -> None:
-    """Let the values of a row, times `sign`, rise to their places in columns that fall from the top."""
-    last = ordered[ordered.shape[0] - 1]
-    above = np.float32(-1.0)
-    for f in range(_SIDE):
-        above = max(above, sign * row[f] - last[f])
-    if above <= 0:
-        return
-    for f in range(_SIDE):
-        x = sign * row[f]
-        j = ordered.shape[0] - 1
-        if x > ordered[j, f]:
-            while j > 0 and ordered[j - 1, f] < x:
-                ordered[j, f] = ordered[j - 1, f]
-                j -= 1
-            ordered[j, f] = x
+        x = load(power, k * SIDE)
+        if exceeds(load(small, last), x):
+            x = smaller(x, load(small, last))
+            for j in range(last, 0, -SIDE):
+                above = load(small, j - SIDE)
+                store(small, j, larger(x, above))
+                x = smaller(x, above)
+            store(small, 0, x)
+    peak = valley = same(np.float32(0.0))
+    for j in range(0, count * SIDE, SIDE):
+        peak, valley = peak + root(load(large, j)), valley + root(load(small, j))
+    store(large, 0, peak)
+    store(small, 0, valley)
+    floor = np.float32(_FLOOR * count)
+    for f in range(len(out)):
+        out[f] = np.float32(10.0) * np.log10(max(large[f], floor) / max(small[f], floor))

@@ -7,11 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from disco.audio.spool import let_go
+
 MAJOR = ("C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 MINOR = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "G#", "A", "Bb", "B")
 # How much of a piece each step above the tonic sounds: Albrecht and Shanahan, Music Perception 31 (2013).
 _MAJOR_PROFILE = (0.238, 0.006, 0.111, 0.006, 0.137, 0.094, 0.016, 0.214, 0.009, 0.080, 0.008, 0.081)
 _MINOR_PROFILE = (0.220, 0.006, 0.104, 0.123, 0.019, 0.103, 0.012, 0.214, 0.062, 0.022, 0.061, 0.052)
+_PIECE = 4096  # frames at once, so that a long file need not be in memory
 _CERTAIN = 0.2  # correlation ahead of the next key that leaves no doubt
 
 
@@ -35,7 +38,10 @@ def find_key(chroma: Float[np.ndarray, "f 12"], weight: Float[np.ndarray, " f"])
         chroma: pitch classes per frame, from C on; A4 is taken to be 440 Hz.
         weight: how much each frame counts, such as its level.
     """
-    heard = weight @ chroma
+    heard = np.zeros(12)
+    for first in range(0, len(chroma), _PIECE):
+        heard += weight[first : first + _PIECE] @ np.asarray(chroma[first : first + _PIECE])
+        let_go(chroma)
     if not len(heard) or float(heard.std()) <= 0:
         return Key("", 0.0)
     profiles = np.array(

@@ -90,17 +90,13 @@ class LoudnessMeter:
     def push(self, block: Float[np.ndarray, "c t"]) -> None:
         """Take a block."""
         frames = np.ascontiguousarray(block.T, dtype=np.float32)
-        place = 0
-        while place < len(frames):
-            edge = (len(self._energies) + 1) * self.rate // _STEPS_PER_SECOND
-            piece = frames[place : place + edge - self._taken]
-            _add_energy(piece, self._filters, self._memory, self._sums)
-            self._taken += len(piece)
-            place += len(piece)
-            if self._taken == edge:
-                self._energies.append(float(self._weights @ self._sums))
-                self._sums[:] = 0
-                self._memory[np.abs(self._memory) < _TINY] = 0
+        number, taken = len(self._energies), self._taken
+        found = np.empty(len(frames) * _STEPS_PER_SECOND // self.rate + 2)
+        count = _measure(
+            frames, self._filters, self._weights, self._memory, self._sums, taken, number, self.rate, found
+        )
+        self._energies.extend(found[:count].tolist())
+        self._taken += len(frames)
 
     def momentary(self) -> Float64[np.ndarray, " f"]:
         """Return the loudness of every 400 ms, ten a second."""
@@ -165,15 +161,42 @@ def _gated(power: Float64[np.ndarray, " f"]) -> float:
     return float(loudness_of(np.array([loud[loudness_of(loud) > gate].mean()]))[0])
 
 
+@njit(cache=True)
+@no_type_check
+def _measure(frames, filters, weights, memory, sums, taken, number, rate, found):
+    """Weight interleaved frames, and return how many steps they complete, whose powers go to `found`.
+
+    `taken` frames came before, in which `number` steps were complete.
+    """
+    done = count = 0
+    while done < len(frames):
+        edge = (number + count + 1) * rate // _STEPS_PER_SECOND - taken
+        stop = min(edge, len(frames))
+        _add_energy(frames[done:stop], filters, memory, sums)
+        done = stop
+        if done == edge:
+            found[count] = 0.0
+            for channel in range(len(sums)):
+                found[count] += weights[channel] * sums[channel]
+                sums[channel] = 0.0
+                for i in range(4):
+                    if abs(memory[channel, i]) < _TINY:
+                        memory[channel, i] = 0.0
+            count += 1
+    return count
+
+
 @njit(cache=True, fastmath={"contract"})
 @no_type_check
 def _add_energy(frames, filters, memory, sums):
     """Weight interleaved frames and add their squares per channel; two channels go side by side.
 
-    A recursion waits for itself; two of them, apart from each other, fill each other's waits.
+    A recursion waits for itself; two of them, apart from each other, fill each other's waits. What a filter
+    remembers next is told by what it remembers and not by what it gives, which would come later.
     """
     b0, b1, b2, a1, a2 = filters[0, 0], filters[0, 1], filters[0, 2], filters[0, 3], filters[0, 4]
     d0, d1, d2, c1, c2 = filters[1, 0], filters[1, 1], filters[1, 2], filters[1, 3], filters[1, 4]
+    b1, b2, d1, d2 = b1 - a1 * b0, b2 - a2 * b0, d1 - c1 * d0, d2 - c2 * d0
     length, channels = frames.shape
     for left in range(0, channels, 2):
         right = min(left + 1, channels - 1)
@@ -181,20 +204,13 @@ def _add_energy(frames, filters, memory, sums):
         p, q, r, w = memory[right, 0], memory[right, 1], memory[right, 2], memory[right, 3]
         sum_left = sum_right = 0.0
         for i in range(length):
-            x = float(frames[i, left])
-            z = float(frames[i, right])
-            y = b0 * x + s
-            k = b0 * z + p
-            s = (b1 * x + t) - a1 * y
-            p = (b1 * z + q) - a1 * k
-            t = b2 * x - a2 * y
-            q = b2 * z - a2 * k
-            x = d0 * y + u
-            z = d0 * k + r
-            u = (d1 * y + v) - c1 * x
-            r = (d1 * k + w) - c1 * z
-            v = d2 * y - c2 * x
-            w = d2 * k - c2 * z
+            x, z = float(frames[i, left]), float(frames[i, right])
+            y, k = b0 * x + s, b0 * z + p
+            s, t = (b1 * x + t) - a1 * s, b2 * x - a2 * s
+            p, q = (b1 * z + q) - a1 * p, b2 * z - a2 * p
+            x, z = d0 * y + u, d0 * k + r
+            u, v = (d1 * y + v) - c1 * u, d2 * y - c2 * u
+            r, w = (d1 * k + w) - c1 * r, d2 * k - c2 * r
             sum_left += x * x
             sum_right += z * z
         memory[left, 0], memory[left, 1], memory[left, 2], memory[left, 3] = s, t, u, v

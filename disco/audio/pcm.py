@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import struct
-from typing import BinaryIO, Literal
+from typing import BinaryIO, Literal, no_type_check
 
 import numpy as np
 from jaxtyping import Float
+from numba import njit
 
 Bits = Literal[16, 24]
 LONGEST = 2**32 - 64  # bytes of sound that a RIFF header can count
@@ -39,7 +40,7 @@ class PcmWriter:
         self.frames += block.shape[1]
         if self._bytes() > LONGEST:
             raise TooLongError("the sound does not fit into a WAV file of 4 GiB")
-        self.file.write(packed(block, self.bits))
+        self.file.write(packed(block, self.bits).data)
 
     def close(self) -> None:
         """Write the header anew, with the length; the file stays open."""
@@ -60,12 +61,20 @@ class PcmWriter:
         )  # fmt: skip
 
 
-def packed(wave: Float[np.ndarray, "c t"], bits: Bits) -> bytes:
+def packed(wave: Float[np.ndarray, "c t"], bits: Bits) -> np.ndarray:
     """Round to whole steps of 16 or 24 bits, interleaved, least byte first."""
-    full = 1 << (bits - 1)
-    steps = np.ascontiguousarray(wave.T) * np.float32(full)
-    np.clip(np.rint(steps, out=steps), -full, full - 1, out=steps)
+    values = np.ascontiguousarray(wave.T, dtype=np.float32)
+    steps = np.empty(values.shape, "<i2" if bits == 16 else "<i4")
+    _round(values.reshape(-1), np.float32(1 << (bits - 1)), steps.reshape(-1))
     if bits == 16:
-        return steps.astype("<i2").tobytes()
-    whole = np.ascontiguousarray(steps, dtype="<i4")
-    return whole.view(np.uint8).reshape(*whole.shape, 4)[..., :3].tobytes()
+        return steps
+    return np.ascontiguousarray(steps.view(np.uint8).reshape(*steps.shape, 4)[..., :3])
+
+
+@njit(cache=True)
+@no_type_check
+def _round(values, full, steps):
+    """Scale, round and cut to what so many bits hold."""
+    top = full - np.float32(1.0)
+    for i in range(len(values)):
+        steps[i] = np.int32(min(max(np.rint(values[i] * full), -full), top))

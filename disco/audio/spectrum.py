@@ -1,7 +1,7 @@
 """One short-time transform of a stream, and every spectral curve from it.
 
 Frames are centred as librosa centres them (zeros beyond the ends), so curve `i` stands for second
-`i * hop / rate` of the stream. The transform runs in float32 over blocks that fit the cache.
+`i * hop / rate` of the stream. The transform runs in float32.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
-from scipy.fft import dct, rfft
+from scipy.fft import dct
 
-from disco.audio.banks import Bank, bank
-from disco.audio.kernels import cut_frames, fold, read_spectra
+from disco.audio.banks import bank
+from disco.audio.fourier import plan
+from disco.audio.kernels import fold, read_frames
 from disco.audio.spool import let_go, room
 from disco.errors import DiscoError
 
 NUM_MFCC = 20
-_BLOCK = 64  # frames at once: half a megabyte of float32 stays in the cache
 _PIECE = 4096  # frames at once where decibels are needed, so that a long file costs no second mel
 BASS_BANDS = 8  # of 128: below about 250 Hz
 _FLOOR, _RANGE_DB = 1e-10, 80.0  # librosa's `power_to_db`
@@ -26,7 +26,7 @@ _FLOOR, _RANGE_DB = 1e-10, 80.0  # librosa's `power_to_db`
 
 @dataclass(frozen=True)
 class Curves:
-    """What one stream showed, frame by frame.
+    """What one stream showed, frame by frame; where only mel is wanted, `g` is 0 and otherwise `f`.
 
     Attributes:
         mel: power in 128 Slaney bands. mfcc: of the same mel, in decibels as librosa has them.
@@ -40,14 +40,14 @@ class Curves:
     """
 
     mel: Float[np.ndarray, "f 128"]
-    mfcc: Float[np.ndarray, "f 20"]
-    chroma: Float[np.ndarray, "f 12"]
-    contrast: Float[np.ndarray, "f 7"]
-    centroid: Float[np.ndarray, " f"]
+    mfcc: Float[np.ndarray, "g 20"]
+    chroma: Float[np.ndarray, "g 12"]
+    contrast: Float[np.ndarray, "g 7"]
+    centroid: Float[np.ndarray, " g"]
     rms: Float[np.ndarray, " f"]
     peak: Float[np.ndarray, " f"]
-    onset: Float[np.ndarray, " f"]
-    bass_onset: Float[np.ndarray, " f"]
+    onset: Float[np.ndarray, " g"]
+    bass_onset: Float[np.ndarray, " g"]
     mean_power: Float[np.ndarray, " bins"]
     curve_rate: float
 
@@ -66,23 +66,22 @@ class Spectrum:
 
     Args:
         rate: Hz.
-        n_fft: samples of a frame, a multiple of twice `hop`.
+        n_fft: samples of a frame, a power of two and a multiple of twice `hop`.
         hop: samples from frame to frame.
         num_samples: how long the stream will about be; memory grows where it is longer.
         mel_only: find no more than mel and levels; the other curves have no frames.
     """
 
     def __init__(self, *, rate: int, n_fft: int, hop: int, num_samples: int, mel_only: bool = False) -> None:
-        if hop < 1 or n_fft % (2 * hop):
+        if hop < 2 or n_fft % (2 * hop) or n_fft < 8 or n_fft & (n_fft - 1):
             raise DiscoError(
-                f"n_fft={n_fft} is no multiple of twice hop={hop}", do="use n_fft=2048 and hop=512"
+                f"n_fft={n_fft} is no power of two and multiple of twice hop={hop}",
+                do="use n_fft=2048 and hop=512",
             )
         self.rate, self.n_fft, self.hop, self.mel_only = rate, n_fft, hop, mel_only
-        self.bank: Bank = bank(rate, n_fft)
-        self.window = np.hanning(n_fft + 1)[:-1].astype(np.float32)
+        self.plan, self.bank = plan(n_fft), bank(rate, n_fft)
         self.held = np.zeros(n_fft // 2, np.float32)  # what the next frames begin with, and room for more
         self.num_held = n_fft // 2
-        self.work = np.empty((_BLOCK, n_fft), np.float32)
         self.mean_power = np.zeros(n_fft // 2 + 1)
         self.num_frames = 0
         self.num_samples = 0
@@ -148,24 +147,17 @@ class Spectrum:
         count = max(0, (len(samples) - self.n_fft) // self.hop + 1)
         if not count:
             return
-        self._reserve(self.num_frames + count)
-        for first in range(0, count, _BLOCK):
-            work = self.work[: min(_BLOCK, count - first)]
-            cut_frames(samples[first * self.hop :], self.window, self.hop, work)
-            self._note(np.asarray(rfft(work, axis=1, overwrite_x=True)))
-        for values in self.store.values():
-            let_go(values)
-        self.num_held = len(samples) - count * self.hop
-        self.held[: self.num_held] = samples[count * self.hop :].copy()
-
-    def _note(self, spectra: np.ndarray) -> None:
-        first, last = self.num_frames, self.num_frames + len(spectra)
+        first, last = self.num_frames, self.num_frames + count
+        self._reserve(last)
         mel, chroma, contrast, centroid = (
             self.store[name][first:last] for name in ("mel", "chroma", "contrast", "centroid")
         )
-        parts = spectra.view(np.float32)
-        read_spectra(parts, *self.bank, mel, chroma, contrast, centroid, self.mean_power, self.mel_only)
-        self.num_frames = last
+        curves = mel, chroma, contrast, centroid, self.mean_power
+        read_frames(samples, self.hop, *self.plan, *self.bank, *curves, self.mel_only)
+        for values in self.store.values():
+            let_go(values)
+        self.num_frames, self.num_held = last, len(samples) - count * self.hop
+        self.held[: self.num_held] = samples[count * self.hop :].copy()
 
     def _reserve(self, frames: int) -> None:
         held = len(self.store["mel"])

@@ -10,13 +10,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
+from typing import no_type_check
 
 import numpy as np
 import soundfile
 from jaxtyping import Float
+from numba import njit
 
 from disco.audio.faults import BadAudio
 from disco.audio.mpeg import Promise, inspect_mp3
+from disco.audio.plain import PlainWav, open_plain
 from disco.audio.probe import check_ogg, check_wave, recognise
 from disco.audio.unpack import PyAV
 
@@ -61,7 +64,7 @@ class AudioStream:
             self.doubts.extend(self._promise.doubts)
         self._bytes = path.open("rb")
         try:
-            self._file = PyAV(path) if self.kind in ("m4a", "aac") else self._open()
+            self._file = PyAV(path) if self.kind in ("m4a", "aac") else self._plain(path) or self._open()
             self.rate, self.channels = int(self._file.samplerate), int(self._file.channels)
             self.frames = int(self._file.frames)
             self._refuse_odd_headers()
@@ -97,7 +100,8 @@ class AudioStream:
             if not len(read):
                 break
             if short:
-                block = np.multiply(read, np.float32(2.0**-15), dtype=np.float32)
+                block = np.empty(read.shape, np.float32)
+                _scale(read.reshape(-1), block.reshape(-1))
             else:
                 self._refuse_odd_samples(read)
                 block = read.astype(np.float32) if wide else read
@@ -106,6 +110,9 @@ class AudioStream:
             self.decoded += len(block)
             yield block.T
         self._check_length()
+
+    def _plain(self, path: Path) -> PlainWav | None:
+        return open_plain(path, self._bytes) if self.kind == "wav" else None
 
     def _open(self) -> soundfile.SoundFile:
         """Open by descriptor, so that libsndfile sees no suffix to guess from."""
@@ -165,3 +172,11 @@ class AudioStream:
 def _unreadable(error: Exception) -> BadAudio:
     reason = getattr(error, "error_string", None) or getattr(error, "strerror", None) or str(error)
     return BadAudio("unreadable", f"it cannot be read as audio ({str(reason).rstrip('.')})", do=_EXPORT)
+
+
+@njit(cache=True)
+@no_type_check
+def _scale(steps, values):
+    """Turn whole numbers of 16 bits into full scale ±1; NumPy takes three times as long."""
+    for i in range(len(steps)):
+        values[i] = np.float32(steps[i]) * np.float32(2.0**-15)

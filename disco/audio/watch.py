@@ -157,12 +157,13 @@ def _measure(
     highest = np.zeros(channels, np.float32)
     per_frame, share = frame // thin, np.float32(1.0 / (thin * channels))
     for c in range(channels):
-        top, bottom = np.float32(0.0), np.float32(0.0)
+        samples, top, bottom = block[c], np.float32(0.0), np.float32(0.0)
         for f in range(levels.shape[0]):
             total, energy = np.float32(0.0), np.float32(0.0)
             for place in range(f * per_frame, (f + 1) * per_frame):
                 part = np.float32(0.0)
-                for x in block[c, place * thin : (place + 1) * thin]:
+                for i in range(place * thin, (place + 1) * thin):
+                    x = samples[i]
                     part += x
                     energy += x * x
                     top = x if x > top else top

@@ -58,11 +58,18 @@ def read_wave(
     return np.ascontiguousarray(wave), rate
 
 
-def write_wave(path: Path, wave: Float[np.ndarray, "c t"], rate: int, *, allow_clipping: bool = False) -> int:
+def write_wave(
+    path: Path,
+    wave: Float[np.ndarray, "c t"],
+    rate: int,
+    *,
+    allow_clipping: bool = False,
+    comment: str | None = None,
+) -> int:
     """Write WAV or FLAC (16 bit), OGG or MP3 by the suffix and return the number of clipped samples.
 
     The file appears whole or not at all. Reading a 16-bit file back gives the same samples, rounded
-    to 1/32768.
+    to 1/32768. A comment stands in the file's own metadata, where players show it.
 
     Raises:
         DiscoError: empty or not finite, an unknown suffix, or samples beyond full scale while
@@ -89,6 +96,8 @@ def write_wave(path: Path, wave: Float[np.ndarray, "c t"], rate: int, *, allow_c
         drafted(path) as draft,
         soundfile.SoundFile(draft, "w", rate, wave.shape[0], subtype=subtype, format=file_format) as file,
     ):
+        if comment is not None:
+            file.comment = comment  # before the first sample
         block = _OGG_BLOCK if file_format == "OGG" else len(frames)
         for first in range(0, len(frames), block):
             file.write(frames[first : first + block])

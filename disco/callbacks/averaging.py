@@ -12,6 +12,7 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
 from disco.core.module import GenerativeModule
+from disco.core.sharding import as_shares, local, shares
 
 Average = Callable[[Any, Any, Any], None]
 
@@ -53,7 +54,7 @@ class Averaging(WeightAveraging):
         """Begin the average, or take it up."""
         self._average_model = AveragedModel(Bundle(pl_module), multi_avg_fn=self.average, use_buffers=True)
         if self.loaded is not None:
-            self._average_model.load_state_dict(self.loaded)
+            self._average_model.load_state_dict(shares(self.loaded, _places(pl_module)))
             self.loaded = None
 
     def on_train_batch_end(
@@ -91,7 +92,7 @@ class Averaging(WeightAveraging):
         self._use(pl_module, average=False)  # an interrupt may come while validating
         if self._average_model is not None:
             self.on_train_batch_end(trainer, pl_module, None, None, 0)  # the save may come before its turn
-            checkpoint["average"] = self._average_model.state_dict()
+            checkpoint["average"] = as_shares(self._average_model.state_dict(), _places(pl_module))
             checkpoint["average_step"] = self._latest_update_step
 
     def on_load_checkpoint(
@@ -123,4 +124,10 @@ class Bundle(nn.Module):
         assert isinstance(module, GenerativeModule)
         for name, value in module.network_state().items():
             if torch.is_floating_point(value):
-                self.register_buffer(name.replace(".", "/"), value)
+                self.register_buffer(name.replace(".", "/"), local(value))  # averages need no other process
+
+
+def _places(module: L.LightningModule) -> dict[str, torch.Tensor]:
+    """Return what is averaged by the names that the average gives it."""
+    assert isinstance(module, GenerativeModule)
+    return {f"module.{name.replace('.', '/')}": value for name, value in module.network_state().items()}

@@ -17,6 +17,7 @@ from disco.core.checkpoint_io import SafeCheckpoints
 from disco.core.files import LAST, link
 from disco.core.module import GenerativeModule
 from disco.core.ranges import NaturalInt, PositiveFloat, PositiveInt
+from disco.core.sharding import gathered, is_sharded
 from disco.core.tensors import save_tensors
 from disco.drafts import durable
 from disco.errors import DiscoError
@@ -118,13 +119,18 @@ class Checkpoint(Monitor):
             DiscoError: the measure is not logged, or not a finite number.
         """
         assert isinstance(pl_module, GenerativeModule)
-        if trainer.sanity_checking or self.shelf is None:
+        if trainer.sanity_checking or self.shelf is None or not self.fresh(trainer):
             return
         value = self.measured(trainer)
         if not math.isfinite(value):
             raise DiscoError(f"{self.monitor} is {value}", do="lower optim.lr, or look at the data")
-        if trainer.is_global_zero and self.shelf.wants(value):
-            state = pl_module.network_state()
+        wanted = trainer.is_global_zero and self.shelf.wants(value)
+        if is_sharded(pl_module):
+            wanted = trainer.strategy.broadcast(wanted)
+        if not wanted:
+            return
+        state = gathered(pl_module.network_state(), keep=trainer.is_global_zero)
+        if trainer.is_global_zero:
             self.shelf.put(trainer.global_step, value, lambda path, facts: save_tensors(path, state, facts))
             self._check_room(trainer, self.shelf)
 
@@ -195,7 +201,7 @@ def folder(trainer: L.Trainer) -> Path:
 
 
 def writer(trainer: L.Trainer) -> SafeCheckpoints | None:
-    """Return what writes the checkpoints; None where the strategy does it by itself, in shards."""
+    """Return what writes the checkpoints; None where a trainer was built without it."""
     io = trainer.strategy.checkpoint_io
     return io if isinstance(io, SafeCheckpoints) else None
 

@@ -32,12 +32,12 @@ class EarlyStopping(callbacks.EarlyStopping, Monitor):
         )
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Count the round, and stop when patience is at its end.
+        """Count a round that was measured, and stop when patience is at its end.
 
         Raises:
             DiscoError: the measure is not logged.
         """
-        if self._should_skip_check(trainer):
+        if self._should_skip_check(trainer) or not self.fresh(trainer):
             return
         self.measured(trainer)
         stopping = trainer.should_stop

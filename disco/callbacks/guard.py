@@ -136,9 +136,4 @@ def pieces(trainer: L.Trainer, batches: int) -> list[str]:
     loader = trainer.train_dataloader
     if not isinstance(loader, Loader):
         return []
-    keys = [key for batch in loader.keys(batches) for key in batch]
-    records = getattr(loader.dataset, "records", None)
-    if records is None:
-        return [f"item {index} of epoch {epoch}" for epoch, index in keys]
-    known = records()
-    return [known[index].id for _, index in keys]
+    return loader.names([key for batch in loader.keys(batches) for key in batch])

@@ -6,6 +6,7 @@ import lightning as L
 import torch
 import torch.distributed as dist
 
+from disco.core.sharding import is_sharded
 from disco.errors import DiscoError
 
 
@@ -18,8 +19,8 @@ class InStep(L.Callback):
         Raises:
             DiscoError: two processes hold different weights.
         """
-        if not (dist.is_available() and dist.is_initialized()):
-            return
+        if is_sharded(pl_module) or not (dist.is_available() and dist.is_initialized()):
+            return  # of sharded weights there is one copy
         mine = torch.stack([p.detach().double().sum() for p in pl_module.parameters()])
         everyones = [torch.empty_like(mine) for _ in range(dist.get_world_size())]
         dist.all_gather(everyones, mine)

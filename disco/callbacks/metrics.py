@@ -15,7 +15,7 @@ from disco.audio.clip import Clip
 from disco.callbacks.samples import Samples
 from disco.callbacks.together import say
 from disco.core.batch import AudioBatch, Batch, CodeBatch
-from disco.core.metric import Metric, Take
+from disco.core.metric import Asked, Metric, Take
 from disco.core.module import GenerativeModule
 from disco.core.ranges import PositiveInt, Share
 from disco.errors import DiscoError
@@ -27,11 +27,11 @@ class Metrics(L.Callback):
     """Logs `val/<metric>/<value>` every few validation rounds, so that other callbacks can watch it.
 
     What is measured is what the callback `samples` makes: the same prompts, the same seed; where it is off,
-    `player` makes it. Metrics that
-    compare hear the music of the validation batch that the prompts came from; those that compare take by
-    take need prompts of that batch (`callbacks.samples.prompts=[]`). A round that would cost more than
-    `share` of the training so far is left out, and callbacks that watch see its last value again; how much
-    was spent is logged as `metrics/share` and said at the end. Training goes on as if nothing had happened.
+    `player` makes it. Metrics that compare hear the music of the validation batch that the prompts came from;
+    those that compare take by take need prompts of that batch (`callbacks.samples.prompts=[]`). A round that
+    would cost more than `share` of the training so far is left out, and callbacks that watch a value of it do
+    not count that round; how much was spent is logged as `metrics/share` and said at the end. Training goes
+    on as if nothing had happened.
 
     Args:
         every_rounds: validation rounds between two measurements.
@@ -54,6 +54,7 @@ class Metrics(L.Callback):
 
     def _begin(self) -> None:
         self.rounds = self.left_out = self.measured = 0
+        self.measured_now = True
         self.spent = self.dearest = 0.0
         self.begun = time.monotonic()
 
@@ -72,6 +73,12 @@ class Metrics(L.Callback):
                     do="leave it to scripts/evaluate.py",
                 )
 
+    @property
+    def left_out_now(self) -> frozenset[str]:
+        """The values that the present validation round did not bring."""
+        values = {f"val/{name}/{key}" for name, one in self.metrics.items() for key in one.higher_is_better}
+        return frozenset() if self.measured_now else frozenset(values)
+
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Start the clock."""
         self.begun = time.monotonic()
@@ -84,6 +91,7 @@ class Metrics(L.Callback):
                 pl_module.log_dict({f"val/{name}/{key}": math.nan for key in metric.higher_is_better})
             return
         self.rounds += 1
+        self.measured_now = False
         if (self.rounds - 1) % self.every_rounds:
             return
         passed = time.monotonic() - self.begun - self.spent
@@ -91,6 +99,7 @@ class Metrics(L.Callback):
         if not trainer.strategy.broadcast(afford):
             self.left_out += 1
             return
+        self.measured_now = True
         begun = time.monotonic()
         values = self._measure(trainer, pl_module)
         cost = time.monotonic() - begun
@@ -123,7 +132,11 @@ class Metrics(L.Callback):
             batch = samples.batch(trainer)
         paired = not samples.prompts
         made = [_take(piece, samples) for piece in pieces]
-        made = [_with_tempo(take, batch, k) if paired else take for k, take in enumerate(made)]
+        captions = [] if paired else [prompt.get("text") for prompt in samples.prompts]
+        made = [
+            _told(take, batch, k) if paired else replace(take, asked=Asked(caption=captions[k]))
+            for k, take in enumerate(made)
+        ]
         reference = real_takes(batch, module, samples, count=len(batch))
         values: dict[str, float] = {}
         for name, metric in self.metrics.items():
@@ -155,11 +168,12 @@ def _take(piece: Clip | Score, samples: Samples) -> Take:
     return Take(clip=clip, notes=notes, seconds=samples.seconds)
 
 
-def _with_tempo(take: Take, batch: Batch, index: int) -> Take:
-    """Add the tempo that an item of a batch was asked to have."""
-    timing = batch.conditions.timing
+def _told(take: Take, batch: Batch, index: int) -> Take:
+    """Add the caption and the tempo that an item of a batch was asked to have."""
+    timing, caption = batch.conditions.timing, batch.conditions.text[index]
     tempo = math.nan if timing is None else float(timing[index, 0])
-    return take if math.isnan(tempo) else replace(take, tempo_bpm=tempo)
+    asked = replace(take.asked, caption=caption)
+    return replace(take, asked=asked, tempo_bpm=None if math.isnan(tempo) else tempo)
 
 
 @torch.no_grad()
@@ -169,14 +183,13 @@ def real_takes(batch: Batch, module: GenerativeModule, samples: Samples, *, coun
     if isinstance(batch, AudioBatch):
         waves = [batch.wave[k, :, : int(batch.valid[k])].detach().cpu().float() for k in some]
         return [
-            _with_tempo(Take(clip=Clip(wave, batch.rate)), batch, k)
-            for k, wave in zip(some, waves, strict=True)
+            _told(Take(clip=Clip(wave, batch.rate)), batch, k) for k, wave in zip(some, waves, strict=True)
         ]
     if isinstance(batch, CodeBatch):
         codec: Any = getattr(module, "codec")  # noqa: B009  a family over codec tokens has one
         codes = [batch.codes[k : k + 1, :, : int(batch.valid[k])].to(module.device) for k in some]
         clips = [Clip(codec.decode(one)[0].float().cpu(), codec.rate) for one in codes]
-        return [_with_tempo(Take(clip=clip), batch, k) for k, clip in zip(some, clips, strict=True)]
+        return [_told(Take(clip=clip), batch, k) for k, clip in zip(some, clips, strict=True)]
     tokenizer: Any = getattr(module, "tokenizer")  # noqa: B009  a family over score tokens has one
     scores = [tokenizer.decode(batch.tokens[k, : int(batch.valid[k])].tolist()) for k in some]
-    return [_with_tempo(_take(score, samples), batch, k) for k, score in zip(some, scores, strict=True)]
+    return [_told(_take(score, samples), batch, k) for k, score in zip(some, scores, strict=True)]

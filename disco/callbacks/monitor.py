@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 import lightning as L
 
@@ -34,6 +35,11 @@ class Monitor(L.Callback):
                 do=f"choose from {', '.join(there)}",
             )
         return float(value)
+
+    def fresh(self, trainer: L.Trainer) -> bool:
+        """Say whether this validation took the measure; `metrics` leaves out rounds that cost too much."""
+        callbacks: Sequence[Any] = trainer.callbacks  # type: ignore[attr-defined]
+        return not any(self.monitor in getattr(one, "left_out_now", ()) for one in callbacks)
 
     def on_sanity_check_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Refuse a measure that the trial batch before training did not bring."""

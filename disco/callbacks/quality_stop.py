@@ -77,7 +77,7 @@ class QualityStop(Monitor):
         Raises:
             DiscoError: the measure is not logged.
         """
-        if trainer.sanity_checking or (loss := self.loss.take()) is None:
+        if trainer.sanity_checking or not self.fresh(trainer) or (loss := self.loss.take()) is None:
             return
         quality = self.measured(trainer)
         enough = self.decline.see(quality, loss) >= self.rounds

@@ -20,6 +20,7 @@ from disco.core.batch import AudioBatch, Batch, Conditions
 from disco.core.contracts import Sampler
 from disco.core.module import GenerativeModule
 from disco.core.ranges import PositiveFloat, PositiveInt
+from disco.core.sharding import whole
 from disco.errors import DiscoError
 from disco.midi.render import render
 from disco.midi.score import Score, note_table, write_score
@@ -97,7 +98,7 @@ class Samples(L.Callback):
         devices = [module.device] if module.device.type == "cuda" else []
         training = [part for part in module.modules() if part.training]
         module.eval()
-        with torch.random.fork_rng(devices), torch.no_grad():
+        with torch.random.fork_rng(devices), torch.no_grad(), whole(module):
             pieces = self._pieces(trainer, module)
         for part in training:  # a frozen part stays in evaluation mode
             part.training = True

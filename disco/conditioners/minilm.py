@@ -27,11 +27,16 @@ class MiniLM:
         DiscoError: when first read: the package is missing, or its weights are not the published ones.
     """
 
+    name = "minilm"
     width = 384
 
     def __init__(self, *, max_tokens: PositiveInt) -> None:
         self.max_tokens = max_tokens
         self._loaded: tuple[Any, Any] | None = None
+
+    def fingerprint(self) -> str:
+        """Return what its answers depend on: the weights, which are checked, and how long captions may be."""
+        return f"{PACKAGE}-{SHA256}/{self.max_tokens}"
 
     def read(self, caption: str) -> Float[Tensor, "n e"]:
         """Return a vector per word piece."""

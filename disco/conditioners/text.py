@@ -1,13 +1,18 @@
 """Captions, read by a frozen text encoder and offered for attention."""
 
+import hashlib
+from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from disco.conditioners.caption_cache import CaptionCache, Fingerprinted
 from disco.core.batch import Conditions
 from disco.core.contracts import Conditioner, Context
+from disco.core.files import file_hash
 from disco.core.ranges import PositiveInt
 from disco.errors import DiscoError
 from disco.nets.soft_prompt import SoftPrompt
@@ -27,8 +32,8 @@ class Encoder(Protocol):
 class Text(Conditioner):
     """Projects what a frozen encoder reads to the model's width; an item without a caption says nothing.
 
-    The encoder is no part of the model: it is neither trained, nor moved, nor saved. Each caption is read
-    once and kept in memory.
+    The encoder is no part of the model: it is neither trained, nor moved to its device, nor saved. Each
+    caption is read once and kept in memory, or, after `read_ahead`, found on the disk in every later run.
     """
 
     reads = ("caption",)
@@ -47,6 +52,25 @@ class Text(Conditioner):
     def read(self, caption: str) -> Float[Tensor, "n e"]:
         """Return what the encoder says to a caption, a vector per word piece."""
         return self._reader.read(caption)
+
+    def read_ahead(
+        self,
+        folder: Path,
+        captions: Iterable[str | None],
+        report: Callable[..., None] = lambda *_, **__: None,
+    ) -> int:
+        """Have what the encoder says to captions on the disk, and look there first; return how many were new.
+
+        Args:
+            folder: of the data set's caches.
+            captions: None and empty ones say nothing, and nobody is asked.
+            report: hears how many of how many are there.
+        """
+        encoder = self._reader.encoder
+        if not isinstance(encoder, Fingerprinted):
+            return 0
+        self._reader.cache = CaptionCache(folder, encoder)
+        return self._reader.cache.fill((one for one in captions if one and one.strip()), report)
 
     def forward(self, conditions: Conditions, frames: int, frame_rate: float) -> Context:
         """Return the word pieces of each caption, padded; the mask tells which are real."""
@@ -70,10 +94,14 @@ class _Reader:
     def __init__(self, encoder: Encoder) -> None:
         self.encoder = encoder
         self.known: dict[str, Tensor] = {}
+        self.cache: CaptionCache | None = None
 
     def read(self, caption: str | None) -> Float[Tensor, "n e"]:
         if caption is None or not caption.strip():
             return torch.zeros(0, self.encoder.width)
+        kept = None if self.cache is None else self.cache.read(caption)
+        if kept is not None:
+            return kept
         if caption not in self.known:
             self.known[caption] = self.encoder.read(caption).detach().float().cpu()
         return self.known[caption]
@@ -94,6 +122,23 @@ class Pretrained:
         self.max_tokens = max_tokens
         self._loaded: tuple[Any, Any] | None = None
 
+    def fingerprint(self) -> str:
+        """Return what its answers depend on: the files of the encoder, and how long captions may be.
+
+        Raises:
+            DiscoError: the encoder is not there.
+        """
+        from transformers.utils.hub import cached_file
+
+        try:
+            folder = Path(str(cached_file(self.name, "config.json"))).parent
+        except (OSError, ValueError) as error:
+            raise self._missing(error) from error
+        if not any(folder.glob("*.safetensors")) and not any(folder.glob("*.bin")):
+            self._loaded = self._load()  # which fetches the rest
+        hashes = [f"{path.name}:{file_hash(path)}" for path in sorted(folder.iterdir()) if path.is_file()]
+        return f"{hashlib.sha256(repr(hashes).encode()).hexdigest()}/{self.max_tokens}"
+
     def read(self, caption: str) -> Float[Tensor, "n e"]:
         """Return a vector per word piece, the end mark included."""
         if self._loaded is None:
@@ -112,13 +157,16 @@ class Pretrained:
             network = kind.from_pretrained(self.name).eval().requires_grad_(requires_grad=False)
             tokenizer = AutoTokenizer.from_pretrained(self.name)
         except (OSError, ValueError) as error:
-            raise DiscoError(
-                f"the text encoder {self.name} cannot be loaded: {str(error).splitlines()[0]}",
-                do="give the path of a folder that holds it, or conditioner=[text], which needs no download",
-            ) from error
+            raise self._missing(error) from error
         if config.hidden_size != self.width:
             raise DiscoError(
                 f"the text encoder {self.name} is {config.hidden_size} wide, not {self.width}",
                 do=f"set its width to {config.hidden_size}",
             )
         return tokenizer, network
+
+    def _missing(self, error: Exception) -> DiscoError:
+        return DiscoError(
+            f"the text encoder {self.name} cannot be loaded: {str(error).splitlines()[0]}",
+            do="give the path of a folder that holds it, or conditioner=[text], which needs no download",
+        )

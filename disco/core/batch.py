@@ -5,13 +5,15 @@ Letters: `b` batch, `c` channels, `t` samples, `f` frames, `k` codebooks, `s` se
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, TypeVar
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
+
+from disco.errors import DiscoError
 
 Kind = TypeVar("Kind", bound="Movable")
 
@@ -60,6 +62,38 @@ class Conditions(Movable):
 
         tags = {name: silence(values) for name, values in self.tags.items()}
         return replace(self, text=silence(self.text), tags=tags)
+
+    def without(self, names: Collection[str], drop: Bool[Tensor, "b"]) -> Conditions:
+        """Say nothing under some names ("text", "timing", a tag's) of the items where `drop` is true.
+
+        Raises:
+            DiscoError: there is no condition of that name.
+        """
+        known = {"text", "timing", *self.tags}
+        if unknown := sorted(set(names) - known):
+            raise DiscoError(
+                f"there is no condition '{unknown[0]}' here", do=f"choose from {', '.join(sorted(known))}"
+            )
+        flags = drop.tolist()
+
+        def silence(name: str, values: Sequence[str | None]) -> Sequence[str | None]:
+            if name not in names:
+                return values
+            return tuple(None if off else value for value, off in zip(values, flags, strict=True))
+
+        timing = self.timing
+        if timing is not None and "timing" in names:
+            timing = timing.masked_fill(drop.to(timing.device)[:, None], torch.nan)
+        tags = {name: silence(name, values) for name, values in self.tags.items()}
+        return replace(self, text=silence("text", self.text), tags=tags, timing=timing)
+
+    def later(self, seconds: float) -> Conditions:
+        """Return what is known `seconds` further on: the clock has moved."""
+        if self.timing is None or seconds == 0:
+            return self
+        timing = self.timing.clone()
+        timing[:, 2] += seconds * timing[:, 0] / 60
+        return replace(self, timing=timing)
 
     def silent(self) -> Conditions:
         """Say nothing of any item."""

@@ -32,6 +32,12 @@ def restore(states: Mapping[str, Any]) -> None:
     random.setstate(states["python"])
 
 
+def part(rank: int, step: int) -> None:
+    """Let the first process draw on; send each other one on a way of its own, which depends on the step."""
+    if rank:
+        torch.manual_seed((torch.initial_seed() + 1_000_003 * rank + 7_919 * step) % 2**63)
+
+
 def of_all_processes(mine: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """Return the states of every process, by rank; every process must ask."""
     if not (dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1):

@@ -149,6 +149,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     Raises:
         DiscoError: it is damaged, or not one of ours.
     """
+    _refuse_pickle(path)
     header = read_header(path)
     told = header.facts.get("sha256")
     if told is None or "state" not in header.facts:
@@ -159,6 +160,18 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     if _digest(path, told) != told:
         raise DiscoError(f"{path} is damaged: its checksum is not right", do="go on from an earlier one")
     return unpacked(json.loads(header.facts["state"]), load_tensors(path))
+
+
+def _refuse_pickle(path: Path) -> None:
+    """Refuse what earlier programs saved, with the way out, before its bytes are looked at."""
+    with path.open("rb") as file:
+        begin = file.read(4)
+    if begin in (b"PK\x03\x04", b"\x80\x02\x8a\x0a"):
+        raise DiscoError(
+            f"{path} was pickled by PyTorch, and nothing pickled is opened here",
+            do="if you trust it, write torch.load(…, weights_only=True)['state_dict'] with safetensors to "
+            "<run folder>/weights.safetensors, and begin from it: weights=run weights.run=<run folder>",
+        )
 
 
 def _write(path: Path, state: str, tensors: Mapping[str, Tensor]) -> None:

@@ -12,6 +12,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from disco.core.batch import Conditions
+from disco.core.ranges import NaturalFloat, NaturalInt, Share
+from disco.nets.guidance import Guidance, Plain
 
 if TYPE_CHECKING:
     from disco.core.module import GenerativeModule
@@ -74,12 +76,17 @@ class Context:
 
     Attributes:
         cross: what to attend to, and `cross_mask`, true where it counts;
-        added: a vector per frame, added to the input.
+        added: a vector per frame, added to the input;
+        prefix: what stands before the first step, and `prefix_mask`, true where it counts;
+        film: a scale, less one, and a shift for the output of each layer.
     """
 
     cross: Float[Tensor, "b n d"] | None = None
     cross_mask: Bool[Tensor, "b n"] | None = None
     added: Float[Tensor, "b f d"] | None = None
+    prefix: Float[Tensor, "b m d"] | None = None
+    prefix_mask: Bool[Tensor, "b m"] | None = None
+    film: Float[Tensor, "b l 2 d"] | None = None
 
 
 class Conditioner(nn.Module):
@@ -162,7 +169,25 @@ class ScoreAugment(ABC):
         """Return the tokens, varied; `pitches` are the ids that stand for pitches, semitone by semitone."""
 
 
-Augment = WaveAugment | ScoreAugment
+class PairAugment(ABC):
+    """Makes one waveform of two, now and then, and one caption of theirs."""
+
+    @abstractmethod
+    def wanted(self, generator: torch.Generator) -> bool:
+        """Draw whether this example takes another one in."""
+
+    @abstractmethod
+    def __call__(
+        self, wave: Float[Tensor, "c t"], other: Float[Tensor, "c u"], generator: torch.Generator
+    ) -> Float[Tensor, "c t"]:
+        """Return the first with the second in it, as long as the first."""
+
+    @abstractmethod
+    def caption(self, one: str | None, other: str | None) -> str | None:
+        """Return what is said of both."""
+
+
+Augment = WaveAugment | ScoreAugment | PairAugment
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,13 +196,40 @@ class Sampler:
 
     Attributes:
         temperature: 0 is greedy; top_k: 0 keeps all; top_p: 1 keeps all;
-        guidance: 1 is the conditional model, 0 the unconditional one.
+        guidance: 1 is the conditional model, 0 the unconditional one;
+        guided: other guidance than that;
+        memory: beyond the length that a model was trained on, the share of it that is heard again.
     """
 
-    temperature: float = 1.0
-    top_k: int = 0
-    top_p: float = 1.0
-    guidance: float = 1.0
+    temperature: NaturalFloat = 1.0
+    top_k: NaturalInt = 0
+    top_p: Share = 1.0
+    guidance: NaturalFloat = 1.0
+    guided: Guidance | None = None
+    memory: Share = 0.4  # 12 s of 30 s, as MusicGen was published
+
+    @property
+    def guide(self) -> Guidance:
+        """How the passes of the model are joined."""
+        return self.guided or Guidance(Plain(weight=self.guidance))
+
+
+Seed = int | Sequence[int]
+
+
+def generators(seed: Seed, count: int) -> list[torch.Generator]:
+    """Return one generator per item: of one seed by its place, of a seed per item by that alone.
+
+    Item i of a list of seeds is the first item of its own seed.
+
+    Raises:
+        ValueError: not as many seeds as items.
+    """
+    if isinstance(seed, int):
+        return [seeded(seed, place) for place in range(count)]
+    if len(seed) != count:
+        raise ValueError(f"{len(seed)} seeds for {count} items")
+    return [seeded(one, 0) for one in seed]
 
 
 def seeded(*keys: int) -> torch.Generator:

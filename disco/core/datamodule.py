@@ -11,6 +11,8 @@ import lightning as L
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from disco.core.buckets import Buckets, Cut, choose_buckets, grouped
+from disco.core.contracts import seeded
 from disco.core.loader import Loader
 from disco.core.ranges import NaturalInt, PositiveInt
 from disco.core.record import Record
@@ -30,13 +32,17 @@ class MusicData(L.LightningDataModule, ABC):
 
     Attributes:
         fraction: share of the training pieces that is served; set it before the first item is asked for.
+        length_buckets: lengths that training batches are padded to; 1 pads all to what the view asks for.
     """
 
     fraction: float = 1.0
+    length_buckets: int = 1
 
     def __init__(self, *, batch_size: PositiveInt, num_workers: NaturalInt, seed: int) -> None:
         super().__init__()
         self.batch_size = batch_size
+        self.asked = batch_size  # an interrupted run may go on with another one
+        self.pace = 1.0  # its batches in those of now
         self.num_workers = num_workers
         self.seed = seed
         self.view: View | None = None
@@ -65,6 +71,10 @@ class MusicData(L.LightningDataModule, ABC):
         """Return how often each item of a split is drawn beside the others; None draws each once."""
         return None
 
+    def lengths(self, split: str) -> Sequence[float] | None:
+        """Return the most that each item of a split can have of the view's length, as a share of it."""
+        return None
+
     def survey(self, *, most: int | None = None) -> Iterator[Any]:
         """Yield the training split once, in order, unvaried and whole in every process.
 
@@ -77,6 +87,28 @@ class MusicData(L.LightningDataModule, ABC):
         items = [i * size // count for i in range(count)]
         for start in range(0, count, self.batch_size):
             yield self.collate([data[0, index] for index in items[start : start + self.batch_size]])
+
+    def state_dict(self) -> dict[str, int]:
+        """Return what was asked for per process, and what all processes take together."""
+        return {"asked": self.asked, "together": self.batch_size * _world()[1]}
+
+    def load_state_dict(self, state_dict: dict[str, int]) -> None:
+        """Go on with what all processes took together, unless another `batch_size` is asked for now.
+
+        So a run on another number of processes sees the same batches in the same order.
+
+        Raises:
+            DiscoError: it cannot be shared out evenly.
+        """
+        together, world = state_dict["together"], _world()[1]
+        if state_dict["asked"] == self.asked:
+            if together % world:
+                raise DiscoError(
+                    f"{world} processes cannot share batches of {together} evenly",
+                    do=f"choose a number of devices that divides {together}, or give data.batch_size=…",
+                )
+            self.batch_size = together // world
+        self.pace = together / (self.batch_size * world)
 
     def train_dataloader(self) -> DataLoader:
         """Return the training batches, shuffled anew each epoch."""
@@ -100,8 +132,15 @@ class MusicData(L.LightningDataModule, ABC):
         if size == 0:
             raise DiscoError(f"the {split} split is empty", do="add data, or lower data.seconds")
         weights = self.weights(split) if shuffle else None
-        order = EpochOrder(size, self.batch_size, seed=self.seed, shuffle=shuffle, weights=weights)
-        return Loader(data, order, collate=self.collate, num_workers=self.num_workers, seed=self.seed)
+        lengths = self.lengths(split) if shuffle and self.length_buckets > 1 else None
+        buckets = None if lengths is None else choose_buckets(lengths, self.length_buckets)
+        order = EpochOrder(
+            size, self.batch_size, seed=self.seed, shuffle=shuffle, weights=weights, buckets=buckets
+        )
+        collate = self.collate if buckets is None else Cut(self.collate, buckets.edges)
+        loader = Loader(data, order, collate=collate, num_workers=self.num_workers, seed=self.seed)
+        loader.pace = self.pace
+        return loader
 
 
 class EpochOrder(Sampler[list[tuple[int, int]]]):
@@ -114,6 +153,7 @@ class EpochOrder(Sampler[list[tuple[int, int]]]):
     Args:
         weights: how often each item is drawn beside the others; in an epoch of n items one with weight w
             of a sum of W comes n·w/W times, rounded up or down by chance.
+        buckets: of the items by length; a global batch is of one of them, where there are enough items.
     """
 
     def __init__(
@@ -124,12 +164,14 @@ class EpochOrder(Sampler[list[tuple[int, int]]]):
         seed: int,
         shuffle: bool,
         weights: Sequence[float] | None = None,
+        buckets: Buckets | None = None,
     ) -> None:
         self.size = size
         self.batch_size = batch_size
         self.seed = seed
         self.shuffle = shuffle
         self.weights = weights
+        self.buckets = buckets
         self.epoch = 0
         self.sampler = self  # where Lightning looks for set_epoch
 
@@ -153,11 +195,15 @@ class EpochOrder(Sampler[list[tuple[int, int]]]):
     def _keys(self) -> list[tuple[int, int]]:
         """Return what is fetched, in order; what comes again counts as of a later epoch, and differs."""
         epoch = self.epoch if self.shuffle else 0
+        order = self._order()
+        if self.buckets is not None:
+            whole = self.batch_size * _world()[1]
+            order = grouped(order, self.buckets.of_item, whole, seeded(self.seed, self.epoch))
         if self.weights is None:
-            return [(epoch, index) for index in self._order()]
+            return [(epoch, index) for index in order]
         times = Counter[int]()
         keys = []
-        for index in self._order():
+        for index in order:
             keys.append((epoch + AGAIN * times[index], index))
             times[index] += 1
         return keys

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
+
+from torch import Tensor
 
 from disco.errors import DiscoError
 
@@ -27,3 +29,25 @@ def refuse_another(saved: Mapping[str, Any], mine: Mapping[str, Any]) -> None:
             f"the checkpoint is of another run: {', '.join(apart)}",
             do="give what it was saved with, or begin anew from its weights: weights=run weights.run=…",
         )
+
+
+def refuse_half(state: Mapping[str, Tensor], mine: Mapping[str, Tensor], needed: Collection[str]) -> None:
+    """Refuse weights that do not fit a model.
+
+    Raises:
+        DiscoError: a tensor that is needed is missing, is unknown here, or has another shape.
+    """
+    missing = sorted(set(needed) - set(state))
+    unknown = sorted(set(state) - set(mine))
+    reshaped = [
+        f"{name} {tuple(state[name].shape)} → {tuple(mine[name].shape)}"
+        for name in sorted(set(state) & set(mine))
+        if state[name].shape != mine[name].shape
+    ]
+    for what, names in (("lack", missing), ("have unknown", unknown), ("differ in", reshaped)):
+        if names:
+            raise DiscoError(
+                f"the weights {what} {len(names)} tensors: {', '.join(names[:3])}"
+                + (" …" if len(names) > 3 else ""),
+                do="open them with the configuration that they were saved with",
+            )

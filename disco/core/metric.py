@@ -29,11 +29,13 @@ class Asked:
     """What a piece was asked to be, beside its length and tempo; of real music, what is known of it.
 
     Attributes:
+        caption: the sentence it was asked with; None where there was none.
         key: `D major`, `Dmaj`, `Ador`, …; None where nothing was said.
         instruments: their names; moods: words such as `calm`; both empty where nothing was said.
         notes: the notes that should sound.
     """
 
+    caption: str | None = None
     key: str | None = None
     instruments: tuple[str, ...] = ()
     moods: tuple[str, ...] = ()

@@ -14,12 +14,14 @@ from torch.distributed.tensor import DTensor
 
 from disco.core import chance
 from disco.core.batch import Batch, Conditions
-from disco.core.contracts import Recipe, Sampler
-from disco.core.identity import refuse_another
+from disco.core.contracts import Recipe, Sampler, Seed
+from disco.core.identity import refuse_another, refuse_half
 from disco.core.outputs import Outputs
+from disco.core.remainder import Remainder
 from disco.core.remembers import Remembers
+from disco.core.sharding import is_sharded, shard, share
 from disco.core.sites import Site
-from disco.core.steps import StepRule, Window, adversarial_step, judged, plain_step
+from disco.core.steps import StepRule, Window, adversarial_step, judged, means_over_processes, plain_step
 from disco.core.term import Objective, Term
 from disco.core.views import View
 from disco.errors import DiscoError
@@ -36,11 +38,15 @@ class GenerativeModule(L.LightningModule, ABC):
         accepts: batch types it understands.
         offers: slots of `Outputs` that it fills in.
         sites: site name ("query", …) to a regex over submodule names or to shared rows, for adapters.
+        default_sites: for each kind of adapter (`core.sites`) the sites where it goes unless told.
+        blocks: regex over submodule names: what is made whole and freed one by one where weights are sharded.
         survey_items: how many training items `prepare_fit` looks at; None for all.
         counted: beginnings of the names of buffers that `prepare_fit` fills and that an adapter may recount.
         training_only: beginnings of the names of tensors that the trained model does without.
         fresh: the weights are as initialised.
         adapted: an adapter froze the base; checkpoints then hold only what moves.
+        held: parts of a frozen base that would learn by themselves (running statistics); never in training.
+        learning: beginnings of the names of the buffers that go on learning in an adapted model.
         recounts: the adapter counts the `counted` buffers again, on its own data.
         identity: what a checkpoint must agree with, as field to plain value.
         wanted: says of (name, norm of the gradients) whether a step whose norm is finite is made.
@@ -50,6 +56,8 @@ class GenerativeModule(L.LightningModule, ABC):
     accepts: ClassVar[tuple[type, ...]]
     offers: ClassVar[frozenset[str]]
     sites: ClassVar[Mapping[str, Site]]
+    default_sites: ClassVar[Mapping[str, Sequence[str]]] = {}
+    blocks: ClassVar[str] = ""
     survey_items: ClassVar[int | None] = None
     counted: ClassVar[tuple[str, ...]] = ()
     training_only: ClassVar[tuple[str, ...]] = ("objective.",)
@@ -59,6 +67,8 @@ class GenerativeModule(L.LightningModule, ABC):
         self.objective = Objective(terms)
         self.recipe = recipe
         self.adapted = False
+        self.held: tuple[torch.nn.Module, ...] = ()  # a tuple hides them from PyTorch: they are parts already
+        self.learning: tuple[str, ...] = ()
         self.recounts = False
         self.fresh = True
         self.strict_loading = False  # load_state_dict below checks more exactly
@@ -82,21 +92,47 @@ class GenerativeModule(L.LightningModule, ABC):
 
     @abstractmethod
     def generate(
-        self, conditions: Conditions, *, seconds: float, sampler: Sampler, seed: int
+        self, conditions: Conditions, *, seconds: float, sampler: Sampler, seed: Seed
     ) -> Sequence[Clip] | Sequence[Score]:
-        """Make one piece per condition; item i depends on `seed` and i alone, not on its neighbours."""
+        """Make one piece per condition; item i depends on `seed` and i alone, not on its neighbours.
+
+        A sequence of seeds is one per item, whatever its place.
+        """
 
     def prepare_fit(self, batches: Iterable[Any]) -> None:
         """Look at the training data once before the first step of a model without weights (count priors)."""
 
+    def train(self, mode: bool = True) -> GenerativeModule:  # noqa: FBT001, FBT002  PyTorch's signature
+        """Begin or end training; what is held stays as it is."""
+        super().train(mode)
+        for part in self.held:
+            part.training = False
+        return self
+
+    def setup(self, stage: str) -> None:
+        """Survey the data while the weights are whole, if the strategy will share them out."""
+        if stage == "fit" and self.device_mesh is not None and not is_sharded(self):
+            self._survey()
+
+    def configure_model(self) -> None:
+        """Keep this process's share of the weights, if the strategy shares them out."""
+        if self.device_mesh is not None and not is_sharded(self):
+            critics = [(critic, "own_loss") for critic in self.objective.critics]
+            shard(self, self.blocks, self.device_mesh["data_parallel"], methods=critics)
+
     def on_fit_start(self) -> None:
-        """Survey the data, unless the weights come from somewhere and nothing is counted again.
+        """Survey the data, where `setup` has not."""
+        if not is_sharded(self):
+            self._survey()
+
+    def _survey(self) -> None:
+        """Look at the data, unless the weights come from somewhere and nothing is counted again.
 
         Raises:
             DiscoError: there is no data, or too little to start from.
         """
         resumed = self.trainer.ckpt_path is not None
-        if self.fresh or (self.recounts and self.counted and not resumed):
+        if not resumed and (self.fresh or (self.recounts and self.counted)):
             data = self.trainer.datamodule  # pyright: ignore[reportAttributeAccessIssue]  fit sets it
             data.train_dataloader()  # refuses an empty split
             try:
@@ -112,8 +148,10 @@ class GenerativeModule(L.LightningModule, ABC):
         """Apply the step rule and log every term; the loss weighs what its batch counts."""
         total, parts = self.step_rule(self, batch)
         size = len(batch)
-        self.log("train/loss", total.detach(), prog_bar=True, batch_size=size)
-        self.log_dict({f"train/{name}": value for name, value in parts.items()}, batch_size=size)
+        counted = size if self.window.noted is None else self.window.noted
+        means = means_over_processes({"loss": total.detach(), **parts}, counted)
+        self.log("train/loss", means.pop("loss"), prog_bar=True, batch_size=size)
+        self.log_dict({f"train/{name}": value for name, value in means.items()}, batch_size=size)
         return total * self.window.weight(total.device) if self.automatic_optimization else total
 
     def validation_step(self, batch: Batch, batch_index: int) -> None:
@@ -135,7 +173,7 @@ class GenerativeModule(L.LightningModule, ABC):
         steps = int(self.trainer.estimated_stepping_batches) // each
         critics = self.objective.critics
         self.objective.float()  # precision=bf16-true narrows it with the rest, and losses want float32
-        parts = [_Part(self, skip=critics), torch.nn.ModuleList(critics)] if critics else [self]
+        parts = [Remainder(self, without=critics), torch.nn.ModuleList(critics)] if critics else [self]
         pairs = [self.recipe.build(part, steps) for part in parts]
         return [
             {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
@@ -143,8 +181,10 @@ class GenerativeModule(L.LightningModule, ABC):
         ]
 
     def on_train_start(self) -> None:
-        """Forget what an interrupted fit had accumulated."""
+        """Forget what an interrupted fit had accumulated; processes draw apart."""
         self.window = Window()
+        if self._chances is None:
+            chance.part(self.global_rank, self.trainer.global_step)
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         """Draw on where a resumed run was; what its restart has drawn does not count."""
@@ -221,7 +261,7 @@ class GenerativeModule(L.LightningModule, ABC):
         if not self.adapted:
             return state
         moving = {name for name, parameter in self.named_parameters() if parameter.requires_grad}
-        always = (*self.training_only, *(self.counted if self.recounts else ()))
+        always = (*self.training_only, *self.learning, *(self.counted if self.recounts else ()))
         return {name: value for name, value in state.items() if name in moving or name.startswith(always)}
 
     def network_state(self) -> dict[str, torch.Tensor]:
@@ -273,37 +313,11 @@ class GenerativeModule(L.LightningModule, ABC):
             DiscoError: a tensor that moves is missing, is unknown here, or has another shape.
         """
         mine = self.state_dict()
-        missing = sorted(set(self.moving_state()) - set(state_dict))
-        unknown = sorted(set(state_dict) - set(mine))
-        reshaped = [
-            f"{name} {tuple(state_dict[name].shape)} → {tuple(mine[name].shape)}"
-            for name in sorted(set(state_dict) & set(mine))
-            if state_dict[name].shape != mine[name].shape
-        ]
-        for what, names in (("lack", missing), ("have unknown", unknown), ("differ in", reshaped)):
-            if names:
-                raise DiscoError(
-                    f"the weights {what} {len(names)} tensors: {', '.join(names[:3])}"
-                    + (" …" if len(names) > 3 else ""),
-                    do="open them with the configuration that they were saved with",
-                )
+        refuse_half(state_dict, mine, needed=self.moving_state())
         self.fresh = False
-        return super().load_state_dict(state_dict, strict=False, assign=assign)
+        mine_of = {name: share(value, mine[name]) for name, value in state_dict.items()}
+        return super().load_state_dict(mine_of, strict=False, assign=assign)
 
 
 def _parameters(optimizer: torch.optim.Optimizer | LightningOptimizer) -> list[torch.nn.Parameter]:
     return [p for group in optimizer.param_groups for p in group["params"]]
-
-
-class _Part(torch.nn.Module):
-    """A module without some of its submodules, for building an optimiser."""
-
-    def __init__(self, whole: torch.nn.Module, skip: Sequence[torch.nn.Module]) -> None:
-        super().__init__()
-        skipped = {id(p) for module in skip for p in module.parameters()}
-        self.kept = [(name, p) for name, p in whole.named_parameters() if id(p) not in skipped]
-        self.sites = getattr(whole, "sites", None)  # for rates by site
-
-    def named_parameters(self, *arguments: Any, **options: Any) -> Any:
-        """Yield the kept parameters under their full names."""
-        yield from self.kept

@@ -20,3 +20,11 @@ class Rows:
 
 
 Site = str | Rows  # a string is a regex over the names of submodules
+
+# Kinds of adapters, for which a model names default sites.
+LOW_RANK = "low_rank"  # updates of weights
+FACTORS = "factors"  # on what layers say
+DETOUR = "detour"  # networks behind layers
+PREFIX = "prefix"  # keys and values in attentions
+PROMPT = "prompt"  # vectors before text
+LAYERS = "layers"  # weights of the base

@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.distributed.tensor import DTensor
 
 MARK = "$"  # before the one key of a table that stands for something else
 
@@ -67,10 +66,8 @@ def _pack(tree: Any, path: str, copies: dict[str, Tensor], room: Mapping[str, Te
 
 
 def _copy(tensor: Tensor, room: Tensor | None) -> Tensor:
-    """Copy to the CPU; of a tensor in shards, all of it (every process must ask)."""
+    """Copy to the CPU."""
     tensor = tensor.detach()
-    if isinstance(tensor, DTensor):
-        tensor = tensor.full_tensor()
     if room is None or room.shape != tensor.shape or room.dtype != tensor.dtype:
         room = torch.empty(tensor.shape, dtype=tensor.dtype, device="cpu")
     return room.copy_(tensor)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING
 
@@ -88,6 +88,16 @@ class Window:
         factor = divided_by * self.mean / counted if self.batches and counted else 1.0
         self._begin()
         return factor
+
+
+def means_over_processes(values: Mapping[str, Tensor], count: float) -> dict[str, Tensor]:
+    """Return means over what all processes count; `values` are those of what this one counts."""
+    if not _several():
+        return dict(values)
+    mine = torch.stack([value.detach().double().flatten()[0] * count for value in values.values()])
+    row = torch.cat([mine, mine.new_tensor([count])])
+    dist.all_reduce(row)
+    return dict(zip(values, (row[:-1] / row[-1].clamp(min=1e-9)).float().unbind(), strict=True))
 
 
 def _several() -> bool:

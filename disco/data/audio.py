@@ -8,7 +8,7 @@ from typing import Any
 
 from torch.utils.data import Dataset
 
-from disco.core.contracts import Augment, ScoreAugment, WaveAugment
+from disco.core.contracts import Augment, PairAugment, ScoreAugment, WaveAugment
 from disco.core.datamodule import MusicData
 from disco.core.ranges import NaturalFloat, NaturalInt, PositiveInt
 from disco.core.record import Record, read_manifest
@@ -34,6 +34,8 @@ class ManifestData(MusicData):
             item once.
         allow_missing: fields that pieces may lack although a conditioner reads them (`caption`).
         augments: by name; each applies to the view that it understands, in training only.
+        length_buckets: training batches are of pieces of like length, padded to one of so many lengths;
+            1 pads every batch to what the model asks for.
     """
 
     def __init__(
@@ -48,8 +50,10 @@ class ManifestData(MusicData):
         balance_power: NaturalFloat,
         allow_missing: Sequence[str],
         augments: Mapping[str, Augment],
+        length_buckets: PositiveInt = 1,  # runs that were saved before it lack the key
     ) -> None:
         super().__init__(batch_size=batch_size, num_workers=num_workers, seed=seed)
+        self.length_buckets = length_buckets
         self.root = Path(root)
         self.val_items = val_items
         self.balance_by = balance_by
@@ -95,6 +99,14 @@ class ManifestData(MusicData):
             return None
         return balanced(self.dataset(split).records(), self.balance_by, self.balance_power)  # type: ignore[attr-defined]
 
+    def lengths(self, split: str) -> Sequence[float]:
+        """Return the most that each item can have of the view's length: all of it, or the whole piece."""
+        data: Any = self.dataset(split)
+        if isinstance(self.view, ScoreView):
+            return [min(1.0, len(data.tokens[one.id]) / self.view.length) for one in data.records()]
+        assert isinstance(self.view, AudioView | CodeView)
+        return [min(1.0, one.duration / self.view.seconds) for one in data.records()]
+
     def _servers(self) -> dict[type, Callable[[str], Any]]:
         return {AudioView: self._audio, CodeView: self._codes, ScoreView: self._scores}
 
@@ -113,13 +125,19 @@ class ManifestData(MusicData):
 
     def _audio(self, split: str) -> AudioCrops:
         assert isinstance(self.view, AudioView)
-        augments = (
-            [a for a in self.augments.values() if isinstance(a, WaveAugment)] if split == "train" else []
-        )
+        training = split == "train"
+        fitting = [a for a in self.augments.values() if isinstance(a, WaveAugment | PairAugment)]
+        augments = fitting if training else []
         return AudioCrops(self.root, self.view, self._plan(split, self.view.seconds), augments)
 
     def _codes(self, split: str) -> CodeCrops:
         assert isinstance(self.view, CodeView)
+        for name, augment in self.augments.items():
+            if isinstance(augment, PairAugment):
+                raise DiscoError(
+                    f"augment={name} joins waveforms, and this model reads tokens that were encoded once",
+                    do="set model.waves=true, which encodes in every step",
+                )
         cache = CodeCache(self.root / "audio" / "features", self.view.codec)
         codes = cache.open(self.root, self.records(split))
         return CodeCrops(codes, self.view, self._plan(split, self.view.seconds))

@@ -53,6 +53,7 @@ class CodeCache:
         if not fresh:
             return 0
         known = [np.asarray(self._codes(index))] if clips else []
+        opened = index.get("file", "")
         offset = sum(len(codes) for codes in known)
         saved, seconds, total = len(clips), 0.0, len(wanted)
         done = total - len(fresh)
@@ -68,20 +69,26 @@ class CodeCache:
                 if len(clips) >= 2 * max(
                     saved, LEAST_SAVED
                 ):  # so that all writing is twice the array at most
-                    self._save(known, clips, hashes)
+                    self._save(known, clips, hashes, opened)
                     saved = len(clips)
         finally:
             if len(clips) > saved:
-                self._save(known, clips, hashes)
+                self._save(known, clips, hashes, opened)
         return len(fresh)
 
-    def _save(self, known: Sequence[np.ndarray], clips: Mapping[str, Any], hashes: _Hashes) -> None:
+    def _save(
+        self, known: Sequence[np.ndarray], clips: Mapping[str, Any], hashes: _Hashes, opened: str
+    ) -> None:
+        """Put everything down; of the arrays before it only the one that others may have `opened` stays."""
         whole = np.concatenate(known)
         name = f"codes-{len(whole)}.npy"  # a longer array has another name: readers keep the one they opened
         with durable(self.folder / name) as draft, draft.open("wb") as file:
             np.save(file, whole)
         said = {"clips": clips, "codec": self.codec.fingerprint, "file": name, "hashes": hashes.known}
         write_text(self.folder / "index.json", json.dumps({"version": VERSION, **said}))
+        for older in self.folder.glob("codes-*.npy"):
+            if older.name not in (name, opened):
+                older.unlink(missing_ok=True)
 
     def open(self, root: Path, records: Sequence[Record]) -> Mapping[str, np.ndarray]:
         """Return the tokens [frames, codebooks] of each record, by its id.
@@ -114,6 +121,8 @@ class CodeCache:
         return {"clips": {}, "hashes": {}}
 
     def _codes(self, index: Mapping[str, Any]) -> np.ndarray:
+        if "file" not in index:  # nothing was ever cached, for nothing was there
+            return np.empty((0, self.codec.num_codebooks), dtype=np.uint16)
         return np.load(self.folder / index["file"], mmap_mode="r", allow_pickle=False)
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import overload
 
 import torch
 
@@ -74,11 +76,47 @@ class CropPlan:
         if self.draw:
             pick = torch.randint(len(starts), (), generator=seeded(self.seed, epoch, index))
             return Crop(record, starts[int(pick)], self.seconds)
-        wanted = tile * self.seconds
-        return Crop(record, min(starts, key=lambda start: abs(start - wanted)), self.seconds)
+        return Crop(record, starts.nearest(tile * self.seconds), self.seconds)
 
 
-def bar_starts(record: Record, seconds: float) -> list[float]:
+@dataclass(frozen=True)
+class Starts(Sequence[float]):
+    """Times at equal distances, told when they are asked for: a long record has very many.
+
+    Attributes:
+        first, step: seconds.
+        lines: how many there are.
+        opening: the record's start comes before the first of them.
+    """
+
+    first: float
+    step: float
+    lines: int
+    opening: bool
+
+    def __len__(self) -> int:
+        return self.opening + self.lines
+
+    @overload
+    def __getitem__(self, index: int) -> float: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[float]: ...
+
+    def __getitem__(self, index: int | slice) -> float | list[float]:
+        if isinstance(index, slice):
+            return [self[place] for place in range(*index.indices(len(self)))]
+        place = range(len(self))[index] - self.opening
+        return 0.0 if place < 0 else self.first + place * self.step
+
+    def nearest(self, second: float) -> float:
+        """Return the time that is nearest, the earlier of two."""
+        after = bisect_left(self, second)
+        near = self[max(0, after - 1) : after + 1]
+        return min(near, key=lambda start: abs(start - second))
+
+
+def bar_starts(record: Record, seconds: float) -> Starts:
     """Return where a crop may begin: at the record's start and on bar lines, or on a 0.1 s grid.
 
     The last start leaves at least three quarters of a crop of music where the record is long enough.
@@ -86,12 +124,11 @@ def bar_starts(record: Record, seconds: float) -> list[float]:
     last = max(0.0, record.duration - 0.75 * seconds)
     bar = record.beats_per_bar
     if bar is None or record.tempo is None:
-        return [0.1 * step for step in range(int(last / 0.1) + 1)]
+        return Starts(0.0, 0.1, int(last / 0.1) + 1, opening=False)
     beat_seconds = 60.0 / record.tempo
     first = (record.pickup_beats % bar) * beat_seconds
     count = max(0, int((last - first) / (bar * beat_seconds) + 1e-6) + 1)
-    lines = [first + n * bar * beat_seconds for n in range(count)]
-    return lines if lines and lines[0] == 0.0 else [0.0, *lines]
+    return Starts(first, bar * beat_seconds, count, opening=count == 0 or first != 0.0)
 
 
 def conditions_of(crops: Sequence[Crop]) -> Conditions:

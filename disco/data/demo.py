@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 from disco.core.contracts import Augment
 from disco.core.ranges import NaturalInt, PositiveFloat, PositiveInt
 from disco.core.record import Record
+from disco.corpus.plan import BOOKS
 from disco.corpus.render import DEFAULT_FOUR_PART, DEFAULT_SOLO, build_demo
 from disco.data.audio import ManifestData
+from disco.errors import DiscoError
 
 
 class DemoData(ManifestData):
@@ -53,6 +55,8 @@ class DemoData(ManifestData):
             augments=augments,
         )
         self.hours = hours
+        if unknown := sorted({*books} - {*BOOKS}):
+            raise DiscoError(f"data.books: there is no book '{unknown[0]}'", do=f"take {' or '.join(BOOKS)}")
         self.books = tuple(books)
         self.instruments = tuple(instruments or DEFAULT_SOLO)
         self.tempo_bpm = tempo_bpm

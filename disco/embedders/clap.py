@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -47,6 +48,7 @@ class Clap(Embedder):
             fingerprint=f"{hashed(self.model.state_dict())} {hop}",
             cache=cache,
         )
+        self.path = path
         self.size = round(self.features.max_length_s * self.rate)
         self.hop = round(hop * self.rate)
 
@@ -58,3 +60,25 @@ class Clap(Embedder):
             found = self.model.audio_model(**given).pooler_output
             parts.append(self.model.audio_projection(found))
         return torch.cat(parts).numpy()
+
+    def read(self, caption: str) -> Float[np.ndarray, " d"]:
+        """Return the vector of a caption, in the same space.
+
+        Raises:
+            DiscoError: no tokenizer lies beside the weights.
+        """
+        words = self._tokenizer(caption, truncation=True, return_tensors="pt")
+        given = {name: words[name] for name in ("input_ids", "attention_mask")}
+        return self.model.text_projection(self.model.text_model(**given).pooler_output)[0].numpy()
+
+    @cached_property
+    def _tokenizer(self) -> Any:
+        from transformers import AutoTokenizer
+
+        try:
+            return AutoTokenizer.from_pretrained(self.path)
+        except (OSError, ValueError) as error:
+            raise DiscoError(
+                f"embedder.path={self.path}: no tokenizer there ({str(error).splitlines()[0]})",
+                do="name a folder that holds tokenizer.json too",
+            ) from error

@@ -7,6 +7,8 @@ stay in single precision, which moves tags by less than 1e-2 where nothing overf
 
 from __future__ import annotations
 
+import hashlib
+from collections import OrderedDict
 from collections.abc import Mapping
 from functools import cache as once
 from importlib.metadata import PackageNotFoundError, distribution
@@ -27,8 +29,11 @@ from disco.nets.musicnn import BANDS, Musicnn
 
 RATE, FFT, HOP = 16000, 512, 256
 SECONDS, FRAMES = 3.0, 187  # of a window, as it was trained
+TOGETHER = 16  # windows that go through the network at once
+KEPT = 64  # waves whose layers stay in memory: the tags of a wave are asked for soon after its layer
 PACKAGE = "musicnn"
 INSTALL = f"pip install --no-deps {PACKAGE}==0.1.0"
+_shared: OrderedDict[str, Tensor] = OrderedDict()
 Trained = Literal["mtt", "msd"]  # MagnaTagATune, the Million Song Dataset
 SHA256: Mapping[Trained, str] = {  # of the published weights
     "mtt": "041f3935e981a65cea739842d30c188d3a7d2adf4410955c8668eb3de4a5acab",
@@ -58,20 +63,41 @@ class MusicnnLayer(Embedder):
             fingerprint=f"{SHA256[trained]} {self.told} {hop}",
             cache=cache,
         )
-        self.network = load_network(trained)
+        load_network(trained)  # so that what is missing is told before anything is heard
+        self.trained: Trained = trained
         self.hop = max(1, round(hop * RATE / HOP))
 
     def hear(self, wave: Float[Tensor, " t"]) -> Float[np.ndarray, "n d"]:
         """Return what the network tells, window by window."""
-        return np.concatenate([self.answer(part).numpy() for part in log_mels(wave, self.hop).split(16)])
+        return self.answer(layers(wave, self.trained, self.hop)).numpy()
 
-    def answer(self, mels: Float[Tensor, "n f bands"]) -> Float[Tensor, "n d"]:
+    def answer(self, layer: Float[Tensor, "n 200"]) -> Float[Tensor, "n d"]:
         """Return the layer before the tags."""
-        return self.network(mels)
+        return layer
+
+
+def layers(wave: Float[Tensor, " t"], trained: Trained, hop: int) -> Float[Tensor, "n 200"]:
+    """Return the layer before the tags of every window; embedders that ask for the same share it."""
+    key = f"{trained} {hop} {hashlib.sha256(wave.numpy().tobytes()).hexdigest()}"
+    if key not in _shared:
+        mel, network = log_mel(wave), load_network(trained)
+        starts = range(0, len(mel) - FRAMES + 1, hop)
+        blocks = [starts[first : first + TOGETHER] for first in range(0, len(starts), TOGETHER)]
+        _shared[key] = torch.cat(
+            [network.slide(mel[block[0] : block[-1] + FRAMES], FRAMES, hop) for block in blocks]
+        )
+        while len(_shared) > KEPT:
+            _shared.popitem(last=False)
+    return _shared[key]
 
 
 def log_mels(wave: Float[Tensor, " t"], hop: int) -> Float[Tensor, "n f bands"]:
-    """Return the log-mel windows that the network was trained on, one every `hop` frames.
+    """Return the log-mel windows that the network was trained on, one every `hop` frames."""
+    return log_mel(wave).unfold(0, FRAMES, hop).mT
+
+
+def log_mel(wave: Float[Tensor, " t"]) -> Float[Tensor, "f bands"]:
+    """Return the log-mel frames that the network was trained on.
 
     A wave that is shorter than a window is repeated, as in its training.
     """
@@ -80,7 +106,7 @@ def log_mels(wave: Float[Tensor, " t"], hop: int) -> Float[Tensor, "n f bands"]:
         return_complex=True,
     )  # fmt: skip
     power = spectrum.real.square() + spectrum.imag.square()
-    return torch.log10(10000 * (_filters() @ power) + 1).unfold(1, FRAMES, hop).permute(1, 2, 0)
+    return torch.log10(10000 * (_filters() @ power) + 1).T
 
 
 @once

@@ -29,6 +29,10 @@ def _feature(name: str) -> Callable[[Record], float | None]:
     return lambda record: record.features.get(name)
 
 
+def _percent(name: str) -> Callable[[Record], float | None]:
+    return lambda record: 100.0 * record.features[name] if name in record.features else None
+
+
 MEASURED: Mapping[str, tuple[str, Callable[[Record], float | None]]] = {
     "length of a piece": ("s", lambda record: record.duration),
     "loudness": ("LUFS", _feature("loudness_lufs")),
@@ -36,7 +40,8 @@ MEASURED: Mapping[str, tuple[str, Callable[[Record], float | None]]] = {
     "gain when played": ("dB", lambda record: record.gain_db or None),
     "dynamic range": ("dB", _feature("dynamic_range")),
     "spectral centroid": ("Hz", _feature("spectral_centroid_mean")),
-    "bandwidth": ("Hz", _feature("bandwidth_hz")),
+    "bandwidth": ("% of what the rate could carry", _percent("bandwidth_share")),
+    "noise floor": ("dBFS", _feature("noise_floor_db")),
     "tempo": ("BPM", lambda record: record.tempo),
 }
 

@@ -27,7 +27,8 @@ class Adherence(Averaged):
     * `duration`: within `duration_tolerance` seconds of the asked length.
     * `mood`: share of the asked moods' sides (pleasant or not, lively or not) on which the music is; by a
       plain rule, see `disco.metrics.mood`.
-    * `overall`: mean of these per take, then over takes.
+    * `overall`: mean of these per take, then over takes. Instruments and captions have metrics of their own
+      (`instruments`, which must know the training data, and `tag_text`).
     * `tempo_correlation`: of asked and heard tempos over the takes (Pearson); not defined where fewer
       than three different tempos were asked for.
     """

@@ -1,9 +1,9 @@
-"""What making music costs: time per second of sound, the wait for the first of it, memory, size."""
+"""What making music costs: time per second of sound, memory, operations, size."""
 
 import math
 import resource
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,8 @@ import numpy as np
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
+
+from disco.nets.transformer import Cache, Decoder
 
 _CLEAR_PEAK, _STATUS = Path("/proc/self/clear_refs"), Path("/proc/self/status")  # Linux
 
@@ -65,23 +67,6 @@ def time_making(make: Callable[[], float], *, repeats: int, warmup: int = 1) -> 
     return Speed(_quantile(factors, 0.5), _quantile(factors, 0.95), tuple(works))
 
 
-def time_first_chunk(stream: Callable[[], Iterable[Any]], *, repeats: int, warmup: int = 1) -> float:
-    """Return the median seconds until a stream hands out its first chunk.
-
-    Raises:
-        ValueError: the stream hands out nothing.
-    """
-    waits = []
-    for _ in range(warmup + repeats):
-        begun = _now()
-        for _chunk in stream():
-            waits.append(_now() - begun)
-            break
-        else:
-            raise ValueError("the stream handed out nothing")
-    return _quantile(waits[warmup:], 0.5)
-
-
 def peak_memory(work: Callable[[], Any]) -> int:
     """Return the most bytes held while working: on the GPU where there is one, else of the process.
 
@@ -102,6 +87,30 @@ def peak_memory(work: Callable[[], Any]) -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
+def cached_bytes(module: nn.Module, work: Callable[[], Any]) -> int:
+    """Return the most bytes of keys and values that decoders of a module hold while working.
+
+    Two vectors per layer, step and piece, and as many for what is attended to; 0 of a model that keeps none.
+    """
+    most = 0
+
+    def look(part: nn.Module, given: tuple[Any, ...], named: Mapping[str, Any], output: Any) -> None:
+        nonlocal most
+        for cache in (*given, *named.values()):
+            if isinstance(cache, Cache):
+                pairs = (*cache.own.values(), *cache.cross.values())
+                most = max(most, sum(part.numel() * part.element_size() for pair in pairs for part in pair))
+
+    decoders = [part for part in module.modules() if isinstance(part, Decoder)]
+    handles = [part.register_forward_hook(look, with_kwargs=True) for part in decoders]
+    try:
+        work()
+    finally:
+        for handle in handles:
+            handle.remove()
+    return most
+
+
 def count_flops(work: Callable[[], Any]) -> int:
     """Return the floating-point operations of the matrix products in `work`: two per multiply-add."""
     with FlopCounterMode(display=False) as counter:
@@ -117,11 +126,6 @@ def size_of(module: nn.Module) -> Size:
         moving=sum(p.numel() for p in module.parameters() if p.requires_grad),
         weight_bytes=sum(t.numel() * t.element_size() for t in tensors),
     )
-
-
-def cache_bytes(*, layers: int, width: int, steps: int, batch: int = 1, bytes_per_value: int = 4) -> int:
-    """Return what keys and values of a decoder take: two vectors per layer, step and piece."""
-    return 2 * layers * width * steps * batch * bytes_per_value
 
 
 def disk_bytes(path: Path) -> int:

@@ -62,8 +62,8 @@ class Embedded(Metric):
 
     def update(self, made: Sequence[Take], reference: Sequence[Take] = ()) -> None:
         """Count further takes; the two sides are sets and need not be of one length."""
-        self.rows += [self._heard("made", take) for take in made]
-        self.rows += [self._heard("reference", take) for take in reference]
+        self.rows += [self.heard("made", take) for take in made]
+        self.rows += [self.heard("reference", take) for take in reference]
 
     def __len__(self) -> int:
         """Takes counted on the side of what was made."""
@@ -71,7 +71,11 @@ class Embedded(Metric):
 
     def measure(self, made: Take, reference: Take | None) -> Heard:
         """Embed one made take."""
-        return self._heard("made", made)
+        return self.heard("made", made)
+
+    def heard(self, side: str, take: Take) -> Heard:
+        """Embed one take of either side."""
+        return Heard(side, content(take.sound), self.embedder.embed(take.sound), take.sound.seconds)
 
     def summarise(self, rows: Sequence[Heard]) -> dict[str, float]:
         """Compare the two sides, in an order that does not depend on how they came in."""
@@ -97,9 +101,6 @@ class Embedded(Metric):
                 f"'{side}', and fewer than {self.min_windows} mean little",
                 do="give it more or longer takes, or set its min_windows lower and take it for a sketch",
             )
-
-    def _heard(self, side: str, take: Take) -> Heard:
-        return Heard(side, content(take.sound), self.embedder.embed(take.sound), take.sound.seconds)
 
     def _called(self, name: str) -> str:
         return f"{self.embedder.name}/{name}" if name else self.embedder.name

@@ -1,14 +1,12 @@
 """What adapting cost the base: its measures before and after, and when that is too much."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-from jaxtyping import Float
-
 from disco.errors import DiscoError
 
-_SMALLEST = 1e-9  # of a value that changes are counted in shares of
+_LEAST = 0.1  # shares, errors and distances below it are close to nothing: a change is counted against it
 
 
 @dataclass(frozen=True)
@@ -16,13 +14,16 @@ class Delta:
     """One measure before and after adaptation.
 
     Attributes:
+        before, after: its values; `after` is None where it cannot be measured any more.
         loss: by how much it got worse, as a share of what it was; negative where it got better.
+        sure: the takes do not merely differ by chance, as far as that can be told.
     """
 
     measure: str
     before: float
-    after: float
+    after: float | None
     loss: float
+    sure: bool = True
 
 
 def deltas(
@@ -30,81 +31,65 @@ def deltas(
     after: Mapping[str, float],
     *,
     higher_is_better: Mapping[str, bool | None],
-    real: Mapping[str, float] | None = None,
+    real: Mapping[str, float],
+    chance: Sequence[str] = (),
 ) -> list[Delta]:
     """Compare two score tables of the same music, asked of the base before and after it was adapted.
 
     Args:
         before: measure to value, of the base.
-        after: the same once it was adapted.
-        higher_is_better: for each measure; one where None stands is best at its value in `real`, and left
-            out where that has none.
+        after: the same once it was adapted; what lacks there was lost altogether.
+        higher_is_better: for each measure of `before`; one where None stands is best at its value in
+            `real`, and left out where that has none.
         real: the measures of real music.
+        chance: measures whose difference may be chance.
 
     Returns:
         What got worse most first.
-
-    Raises:
-        DiscoError: a measure is missing, or is not a number.
     """
     rows = []
-    for name, higher in higher_is_better.items():
-        if higher is None and name not in (real or {}):
+    for name, old in before.items():
+        higher, new = higher_is_better[name], after.get(name)
+        if higher is None and name not in real:
             continue
-        old, new = (_defined(table, name) for table in (before, after))
-        if higher is None:
-            best = _defined(real or {}, name)
-            loss = (abs(new - best) - abs(old - best)) / max(abs(best), _SMALLEST)
+        if new is None:
+            loss = math.inf
+        elif higher is None:
+            loss = (abs(new - real[name]) - abs(old - real[name])) / max(abs(real[name]), _LEAST)
         else:
-            loss = (old - new if higher else new - old) / max(abs(old), _SMALLEST)
-        rows.append(Delta(name, old, new, loss))
+            loss = (old - new if higher else new - old) / max(abs(old), _LEAST)
+        rows.append(Delta(name, old, new, loss, sure=name not in chance))
     return sorted(rows, key=lambda row: (-row.loss, row.measure))
 
 
 def refuse_forgetting(rows: Sequence[Delta], *, most: float) -> None:
-    """Pass where no measure lost more than `most`, a share of what it was.
+    """Pass where no measure surely lost more than `most`, a share of what it was.
 
     Raises:
         DiscoError: names each measure that did.
     """
-    lost = [row for row in rows if row.loss > most]
+    lost = [row for row in rows if row.sure and row.loss > most]
     if lost:
         said = ", ".join(
-            f"{row.measure} {row.before:.3g} → {row.after:.3g} ({row.loss:+.0%})" for row in lost
+            f"{row.measure} {row.before:.3g} → "
+            + ("not to be measured" if row.after is None else f"{row.after:.3g} ({row.loss:+.0%})")
+            for row in lost
         )
         raise DiscoError(
             f"adapting made the base forget: {said}",
-            do=f"rehearse old music, use a smaller adapter, or allow more than {most:.0%}",
+            do=f"rehearse old music, adapt less, or allow more than metric.forgetting.most={most:g}",
         )
 
 
-def mean_forgetting(scores: Float[np.ndarray, "n n"]) -> float:
-    """Return how far each task fell below its best, mean over all tasks but the last (Chaudhry et al. 2018).
+def backward_transfer(learnt: Sequence[float], now: Sequence[float]) -> float:
+    """Return how learning on changed each earlier task since it was learnt (Lopez-Paz, Ranzato 2017).
 
     Args:
-        scores: row i holds the scores on all tasks after learning task i; higher is better.
+        learnt: the score on each earlier task just after it was learnt; higher is better.
+        now: the same after the last one was learnt.
+
+    Returns:
+        Their mean difference; negative is forgetting.
     """
-    if len(scores) < 2:
-        return 0.0
-    best = scores[:-1, :-1].max(0)
-    return float((best - scores[-1, :-1]).mean())
-
-
-def backward_transfer(scores: Float[np.ndarray, "n n"]) -> float:
-    """Return how learning on changed each earlier task since it was learnt (Lopez-Paz and Ranzato 2017).
-
-    Negative is forgetting. Rows as in `mean_forgetting`.
-    """
-    if len(scores) < 2:
-        return 0.0
-    return float((scores[-1, :-1] - np.diagonal(scores)[:-1]).mean())
-
-
-def _defined(table: Mapping[str, float], name: str) -> float:
-    value = table.get(name)
-    if value is None or not np.isfinite(value):
-        raise DiscoError(
-            f"forgetting compares '{name}', which is {'missing' if value is None else 'not a number'}",
-            do="measure both models with the same metrics on the same music",
-        )
-    return float(value)
+    gains = [new - old for old, new in zip(learnt, now, strict=True)]
+    return math.fsum(gains) / len(gains)

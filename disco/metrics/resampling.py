@@ -1,9 +1,10 @@
 """How sure a mean over few takes is, and whether two systems differ: bootstrap, sign flips, Holm.
 
-Intervals resample takes with replacement (Efron 1979, percentile). Whether paired differences are chance is
-asked by flipping their signs (Fisher 1935), which assumes no distribution and is exact for few takes; where
-several measures are asked at once, p-values are adjusted so that one false finding in all is as rare as asked
-for (Holm 1979).
+Intervals resample takes with replacement (Efron 1979, percentile), and reach as far out as few takes ask for:
+the plain percentiles of 12 takes hold the true mean in 91 instead of 95 of 100 evaluations (Hesterberg 2015,
+arXiv 1411.5279, expanded percentiles). Whether paired differences are chance is asked by flipping their signs
+(Fisher 1935), which assumes no distribution and is exact for few takes; where several measures are asked at
+once, p-values are adjusted so that one false finding in all is as rare as asked for (Holm 1979).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import numpy as np
 from jaxtyping import Float
 
 EXACT = 14  # up to so many takes all sign patterns are tried: 16,384
+_BLOCK = 1 << 20  # values that are resampled at once
 
 
 def mean_interval(
@@ -29,12 +31,14 @@ def mean_interval(
     """
     if len(values) < 2:
         raise ValueError(f"an interval needs two or more values, got {len(values)}")
-    ordered = np.sort(values)
+    ordered, count = np.sort(values), len(values)
     generator = np.random.default_rng(0)
-    means = np.array(
-        [ordered[generator.integers(len(ordered), size=len(ordered))].mean() for _ in range(resamples)]
-    )
-    return _ends(means, confidence)
+    block = max(1, _BLOCK // count)
+    means = [
+        ordered[generator.integers(count, size=(min(block, resamples - done), count))].mean(1)
+        for done in range(0, resamples, block)
+    ]
+    return _ends(np.concatenate(means), confidence, count)
 
 
 def share_interval(count: int, whole: int, *, confidence: float) -> tuple[float, float]:
@@ -58,7 +62,7 @@ def summary_interval(
     values = values[np.isfinite(values)]
     if len(values) <= resamples // 2 or np.ptp(values) == 0:
         return None  # a value that never moves tells of no spread
-    return _ends(values, confidence)
+    return _ends(values, confidence, count)
 
 
 def sign_flip(differences: Float[np.ndarray, " n"]) -> float:
@@ -90,6 +94,11 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def _ends(values: Float[np.ndarray, " n"], confidence: float) -> tuple[float, float]:
-    low, high = np.quantile(values, ((1 - confidence) / 2, (1 + confidence) / 2))
+def _ends(values: Float[np.ndarray, " n"], confidence: float, count: int) -> tuple[float, float]:
+    """Return the percentiles of resampled values, expanded for `count` takes."""
+    from scipy.stats import t  # half a second
+
+    far = float(t.ppf(0.5 + confidence / 2, count - 1)) * math.sqrt(count / (count - 1))
+    below = NormalDist().cdf(-far)
+    low, high = np.quantile(values, (below, 1 - below))
     return float(low), float(high)

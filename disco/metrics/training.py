@@ -48,6 +48,11 @@ class Studied(Metric):
             self.learn(training_takes(Path(self.root), self.most))
         return self._learnt
 
+    @learnt.setter
+    def learnt(self, learnt: Any) -> None:
+        """Take over what another one with the same settings studied."""
+        self._learnt = learnt
+
     @abstractmethod
     def study(self, training: Iterable[Take]) -> Any:
         """Reduce the training takes to what `measure` looks up."""

@@ -1,6 +1,6 @@
 """The neural codec: sound to a few tokens per frame and back."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar, Never
 
 import torch
@@ -10,11 +10,11 @@ from torch.nn import functional as F
 
 from disco.audio.clip import Clip
 from disco.core.batch import AudioBatch, Conditions
-from disco.core.contracts import Recipe, Sampler
+from disco.core.contracts import Recipe, Sampler, Seed
 from disco.core.module import GenerativeModule
 from disco.core.outputs import Outputs
 from disco.core.ranges import PositiveFloat, PositiveInt
-from disco.core.sites import Site
+from disco.core.sites import DETOUR, FACTORS, LAYERS, LOW_RANK, Site
 from disco.core.term import Term, check_needs
 from disco.core.views import AudioView
 from disco.errors import DiscoError
@@ -49,6 +49,13 @@ class Autoencoder(GenerativeModule):
         "encoder": "encoder",
         "decoder": "decoder",
     }
+    default_sites: ClassVar[Mapping[str, Sequence[str]]] = {
+        LOW_RANK: ("ffn_in", "ffn_out"),
+        FACTORS: ("ffn_out",),
+        DETOUR: ("ffn_out",),
+        LAYERS: ("decoder",),  # tokens keep their meaning for models that speak them
+    }
+    blocks: ClassVar[str] = r"(encoder|decoder)\.(body\.blocks|layers)\.\d+"
     survey_items: ClassVar[int | None] = 1000
     usage: Tensor
 
@@ -152,7 +159,7 @@ class Autoencoder(GenerativeModule):
         self.train(trained)
         return Clip(made[0, :, : wave.shape[-1]].float().cpu(), self.rate).within_full_scale()
 
-    def generate(self, conditions: Conditions, *, seconds: float, sampler: Sampler, seed: int) -> Never:
+    def generate(self, conditions: Conditions, *, seconds: float, sampler: Sampler, seed: Seed) -> Never:
         """Refuse: a codec invents nothing.
 
         Raises:

@@ -1,8 +1,7 @@
 """MusicGen: one transformer over all codebooks of a codec, interleaved (Copet et al. 2023, 2306.05284)."""
 
 import math
-from collections.abc import Iterable, Mapping
-from itertools import pairwise
+from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar
 
 import torch
@@ -10,21 +9,24 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from disco.audio.clip import Clip
-from disco.core.batch import CodeBatch, Conditions
-from disco.core.conditioning import both_halves, drop_some, fuse
-from disco.core.contracts import Codec, Conditioner, Context, Recipe, Sampler, seeded
+from disco.core.batch import AudioBatch, CodeBatch, Conditions
+from disco.core.conditioning import PLAIN, Fuser, drop_some, fuse, typed
+from disco.core.contracts import Codec, Conditioner, Context, Recipe, Sampler, Seed
 from disco.core.module import GenerativeModule
 from disco.core.outputs import Outputs, per_codebook
 from disco.core.ranges import PositiveFloat, PositiveInt, Share
 from disco.core.sites import Site
 from disco.core.term import Term
-from disco.core.views import CodeView
+from disco.core.views import AudioView, CodeView
 from disco.errors import DiscoError
-from disco.models.sites import SITES
+from disco.models.musicgen_codec import channels_apart, check_codec, check_tokens, coded, prompt_codes
+from disco.models.musicgen_playing import Performance
+from disco.models.sites import BLOCKS, DEFAULT_SITES, SITES
+from disco.nets.cache import Cache
+from disco.nets.film import Film
 from disco.nets.patterns import Layout, Pattern, Picked
-from disco.nets.prior import TokenPrior, contexts_of
-from disco.nets.sampling import draw, guide
-from disco.nets.transformer import Cache, Decoder, Positions, normal_by_fan_in
+from disco.nets.prior import TokenPrior
+from disco.nets.transformer import Decoder, Positions, normal_by_fan_in
 
 
 class MusicGen(GenerativeModule):
@@ -34,16 +36,23 @@ class MusicGen(GenerativeModule):
 
     Args:
         checkpoint_layers: share of the layers whose insides are recomputed in the backward pass;
-            checkpoint_selective: recompute what is cheap in all of them.
+            checkpoint_selective: share of the layers that recompute only what is cheap.
         pattern: which codebook of which frame is predicted when.
         prior: count training tokens before the first step and start from what the counts foretell.
-        condition_dropout: share of training items that are told nothing, for guidance.
-        seconds: length of training crops, and the most that can be generated.
+        fuser: where each conditioner is heard; by itself, by cross-attention or added to the frames.
+        condition_dropout: share of training items that are told nothing, for guidance;
+            condition_dropouts: of items that are not told one condition, by its name (see `drop_some`).
+        seconds: length of training crops; longer pieces are played in windows of this length.
+        expects: what the codec must have, of `rate`, `channels`, `hop`, `num_codebooks`, `cardinality`.
+        waves: train on waveforms and encode them in every step, so that sounds can be mixed; otherwise on
+            tokens that were encoded once.
     """
 
-    accepts: ClassVar[tuple[type, ...]] = (CodeBatch,)
+    accepts: ClassVar[tuple[type, ...]] = (CodeBatch, AudioBatch)
     offers: ClassVar[frozenset[str]] = frozenset({"logits", "targets", "mask", "hidden"})
     sites: ClassVar[Mapping[str, Site]] = SITES
+    default_sites: ClassVar[Mapping[str, Sequence[str]]] = DEFAULT_SITES
+    blocks: ClassVar[str] = BLOCKS
     counted: ClassVar[tuple[str, ...]] = ("prior.",)
     training_only: ClassVar[tuple[str, ...]] = (
         "objective.",
@@ -60,20 +69,29 @@ class MusicGen(GenerativeModule):
         dropout: Share,
         positions: Positions,
         checkpoint_layers: Share = 0.0,  # runs that were saved before it lack the keys
-        checkpoint_selective: bool = False,
+        checkpoint_selective: Share = 0.0,
         pattern: Pattern,
         prior: bool,
+        fuser: Fuser = PLAIN,
         condition_dropout: Share,
+        condition_dropouts: Mapping[str, Share] | None = None,
         seconds: PositiveFloat,
+        expects: Mapping[str, int] | None = None,
+        waves: bool = False,
         codec: Codec,
         conditioners: Mapping[str, Conditioner],
         terms: Mapping[str, Term],
         recipe: Recipe | None,
     ) -> None:
         super().__init__(terms=terms, recipe=recipe)
-        self.pattern = pattern
+        check_codec(codec, expects or {})
+        self.pattern = pattern.for_codec(getattr(codec, "delays", None))
+        self.apart = channels_apart(codec)
+        self.fuser = fuser
         self.condition_dropout = condition_dropout
+        self.condition_dropouts = condition_dropouts
         self.seconds = seconds
+        self.waves = waves
         self._codec = (codec,)  # a tuple hides it from PyTorch: neither parameters nor checkpoint hold it
         self.num_codebooks = codec.num_codebooks
         self.special = codec.cardinality
@@ -86,19 +104,20 @@ class MusicGen(GenerativeModule):
             heads=heads,
             dropout=dropout,
             bias=False,
-            cross=bool(conditioners),
+            cross=bool(fuser.attended(list(conditioners))),
             positions=positions,
             checkpoint_layers=checkpoint_layers,
             checkpoint_selective=checkpoint_selective,
         )
         self.head = nn.Linear(width, self.num_codebooks * self.special, bias=False)
+        self.film = Film(width=width, depth=depth) if fuser.film else None
         self.prior = self._build_prior() if prior else None
         normal_by_fan_in(self.embedding.weight, 1.0)
         if prior:
             nn.init.zeros_(self.head.weight)  # so that the first step foretells what the counts do
         else:
             normal_by_fan_in(self.head.weight, 1.0)
-        self._layout(1)  # a pattern that does not fit the codec fails here, not in the first step
+        self.layout(1)  # a pattern that does not fit the codec fails here, not in the first step
 
     @property
     def codec(self) -> Codec:
@@ -106,44 +125,56 @@ class MusicGen(GenerativeModule):
         return self._codec[0]
 
     @property
-    def view(self) -> CodeView:
-        """Crops of codec tokens."""
+    def view(self) -> CodeView | AudioView:
+        """Crops of codec tokens, or of waveforms while it is trained on these."""
+        if self.waves and self.recipe is not None:
+            return AudioView(rate=self.codec.rate, channels=self.codec.channels, seconds=self.seconds)
         return CodeView(self.codec, self.seconds)
+
+    @property
+    def most_frames(self) -> int:
+        """Frames that it hears at once."""
+        return math.ceil(self.seconds * self.frame_rate)
+
+    @property
+    def choices(self) -> int:
+        """Tokens that it chooses from at every draw."""
+        return self.special
 
     # --------------------------------------------------------------- learning
 
-    def prepare_fit(self, batches: Iterable[CodeBatch]) -> None:
+    def prepare_fit(self, batches: Iterable[CodeBatch | AudioBatch]) -> None:
         """Count the training tokens, if there is a prior."""
         if self.prior is not None:
             self.prior.count(
                 codes[:, :valid]
-                for batch in batches
+                for batch in (coded(batch, self.codec) for batch in batches)
                 for codes, valid in zip(batch.codes, batch.valid.tolist(), strict=True)
             )
 
-    def forward(self, batch: CodeBatch) -> Outputs:
+    def forward(self, batch: CodeBatch | AudioBatch) -> Outputs:
         """Predict each token; logits come back by codebook and frame."""
+        batch = coded(batch, self.codec)
         codes, mask = batch.codes, _mask(batch)
         frames = codes.shape[-1]
-        layout = self._layout(frames)
-        conditions = (
-            drop_some(batch.conditions, self.condition_dropout) if self.training else batch.conditions
-        )
-        context = self._listen(conditions, frames)
+        layout = self.layout(frames)
+        conditions = batch.conditions
+        if self.training:
+            conditions = drop_some(conditions, self.condition_dropout, self.condition_dropouts)
+        context = self.listen(conditions, frames)
         # What lies behind an item's end is nothing, or finer codebooks would hear its padding.
         steps = layout.lay_out(codes.where(mask, self.special), self.special)[..., :-1]
-        x = self._embed(steps) + self._clock(context, layout, batch.valid)
-        hidden = self.decoder(x, context.cross, context.cross_mask)
+        hidden = self._hear(steps, context, self.clock(context, layout, batch.valid), None)
         logits = self._by_frame(self.head(hidden), layout)
         if self.prior is not None:
             counted = codes if self.training else None
-            logits = logits + self.prior(*contexts_of(codes, self.special), counted)
+            logits = logits + self.prior(*self.prior.contexts(codes), counted)
         return Outputs(logits=logits, targets=codes, mask=mask, hidden=hidden)
 
     def foretold(self, batch: CodeBatch) -> Outputs:
         """Predict each token by the counted prior alone."""
         assert self.prior is not None, "asked only where there is one"
-        logits = self.prior(*contexts_of(batch.codes, self.special))
+        logits = self.prior(*self.prior.contexts(batch.codes))
         return Outputs(logits=logits, targets=batch.codes, mask=_mask(batch))
 
     def measures(self, out: Outputs) -> dict[str, Tensor]:
@@ -153,77 +184,87 @@ class MusicGen(GenerativeModule):
     # ------------------------------------------------------------- generating
 
     @torch.no_grad()
-    def generate(self, conditions: Conditions, *, seconds: float, sampler: Sampler, seed: int) -> list[Clip]:
-        """Play one clip per condition.
-
-        Raises:
-            DiscoError: longer than the crops that it was trained on.
-        """
-        if seconds > self.seconds:
-            raise DiscoError(
-                f"this model was trained on {self.seconds:g} s and cannot play {seconds:g} s at once",
-                do=f"ask for seconds={self.seconds:g}, or train with model.seconds={seconds:g}",
-            )
+    def generate(
+        self,
+        conditions: Conditions,
+        *,
+        seconds: float,
+        sampler: Sampler,
+        seed: Seed,
+        prompt: Clip | None = None,
+    ) -> list[Clip]:
+        """Play one clip per condition, in windows where it is longer than what it was trained on."""
         training = self.training
         self.eval()
         try:
-            codes = self._play(conditions, math.ceil(seconds * self.frame_rate), sampler, seed)
+            piece = self.perform(conditions, seconds=seconds, sampler=sampler, seed=seed, prompt=prompt)
+            return piece.clips()
         finally:
             self.train(training)
-        samples = round(seconds * self.codec.rate)
-        # One by one: a codec may let the items of a batch touch (padding, random phases).
-        waves = (self.codec.decode(one[None])[0, :, :samples].float().cpu() for one in codes)
-        return [Clip(wave, self.codec.rate).within_full_scale() for wave in waves]
 
-    def _play(self, conditions: Conditions, frames: int, sampler: Sampler, seed: int) -> Int[Tensor, "b k f"]:
-        """Draw the tokens step by step."""
-        layout = self._layout(frames)
-        asked = both_halves(conditions, sampler.guidance)
-        halves = len(asked) // len(conditions)
-        context = self._listen(asked, frames)
-        clock = self._clock(context, layout, torch.full((len(asked),), frames, device=self.device))
-        generators = [seeded(seed, index) for index in range(len(conditions))]
-        nothing = torch.full((len(conditions), self.num_codebooks, frames), self.special, device=self.device)
-        steps = layout.lay_out(nothing, self.special)
-        cache = Cache(steps.shape[-1] - 1)
-        for step in range(1, steps.shape[-1]):
-            x = self._embed(steps[..., step - 1 : step].repeat(halves, 1, 1)) + clock[:, step - 1 : step]
-            hidden = self.decoder(x, context.cross, context.cross_mask, cache)
-            logits = self._by_codebook(self.head(hidden))[:, :, 0].float()
-            if halves == 2:
-                logits = guide(*logits.chunk(2), sampler.guidance)
-            if self.prior is not None:
-                logits = logits + self._foretell(steps, layout, step)
-            drawn = draw(
-                logits,
-                generators,
-                temperature=sampler.temperature,
-                top_k=sampler.top_k,
-                top_p=sampler.top_p,
-            )
-            steps[..., step] = torch.where(layout.frame[:, step].to(drawn.device) >= 0, drawn, self.special)
-        return layout.gather(steps)
+    def perform(
+        self,
+        conditions: Conditions,
+        *,
+        seconds: float | None,
+        sampler: Sampler,
+        seed: Seed,
+        prompt: Clip | None = None,
+    ) -> Performance:
+        """Return one piece per condition, to be played chunk by chunk; nothing is played yet.
 
-    def _foretell(self, steps: Int[Tensor, "b k s"], layout: Layout, step: int) -> Float[Tensor, "b k v"]:
-        """Return the prior of the tokens at `step`, from the steps before it."""
-        assert self.prior is not None, "asked only where there is one"
-        before = torch.full(steps.shape[:2], self.special, device=steps.device)
-        coarser = before.clone()
-        for codebook, frame in enumerate(layout.frame[:, step].tolist()):
-            if frame > 0:
-                before[:, codebook] = steps[:, codebook, layout.step[codebook, frame - 1]]
-            if frame >= 0 and codebook > 0:
-                coarser[:, codebook] = steps[:, codebook - 1, layout.step[codebook - 1, frame]]
-        return self.prior(before[..., None], coarser[..., None])[:, :, 0]
+        Args:
+            conditions: one per piece.
+            seconds: length of the whole, the prompt included; None has no end.
+            sampler: how tokens are drawn.
+            seed: one for all pieces, or one for each.
+            prompt: what every piece begins with, up to its last whole frame.
+
+        Raises:
+            DiscoError: the prompt is shorter than a frame, or leaves nothing to play.
+        """
+        codes = None if prompt is None else prompt_codes(prompt, self.codec, seconds).to(self.device)
+        return Performance(
+            self,
+            conditions,
+            frames=None if seconds is None else math.ceil(seconds * self.frame_rate),
+            samples=None if seconds is None else round(seconds * self.codec.rate),
+            sampler=sampler,
+            seed=seed,
+            prompt=None if codes is None else codes.repeat(len(conditions), 1, 1),
+        )
+
+    def answer(
+        self, steps: Int[Tensor, "b k s"], context: Context, clock: Float[Tensor, "_b s _d"], cache: Cache
+    ) -> Float[Tensor, "b k v"]:
+        """Return the logits after the last of the steps, which follow those in the cache."""
+        hidden = self._hear(steps, context, clock, cache)
+        return self._by_codebook(self.head(hidden[:, -1:]))[:, :, 0].float()
 
     # ------------------------------------------------------------------ parts
 
     def _build_prior(self) -> TokenPrior:
-        order = self._layout(1).step[:, 0].tolist()
-        known = [False, *(coarser < finer for coarser, finer in pairwise(order))]
-        return TokenPrior(num_codebooks=self.num_codebooks, cardinality=self.special, coarser_known=known)
+        order, apart = self.layout(1).step[:, 0].tolist(), self.apart
+        known = [place >= apart and order[place - apart] < order[place] for place in range(len(order))]
+        return TokenPrior(
+            num_codebooks=self.num_codebooks, cardinality=self.special, coarser_known=known, apart=apart
+        )
 
-    def _layout(self, frames: int) -> Layout:
+    def load_network(self, tensors: Mapping[str, Tensor]) -> None:
+        """Load what `network_state` gave.
+
+        Raises:
+            DiscoError: the weights are of another codec, or do not fit otherwise.
+        """
+        check_tokens(tensors, self.codec)
+        super().load_network(tensors)
+
+    def layout(self, frames: int) -> Layout:
+        """Return the pattern of so many frames.
+
+        Raises:
+            DiscoError: it does not fit the codec.
+        """
         try:
             return self.pattern.layout(self.num_codebooks, frames)
         except ValueError as error:
@@ -231,16 +272,41 @@ class MusicGen(GenerativeModule):
                 f"the pattern does not fit the codec: {error}", do="set model.pattern.delays=null"
             ) from error
 
-    def _listen(self, conditions: Conditions, frames: int) -> Context:
-        named = {name: part for name, part in self.conditioners.items() if isinstance(part, Conditioner)}
-        return fuse(named, conditions, frames=frames, frame_rate=self.frame_rate)
+    def listen(self, conditions: Conditions, frames: int) -> Context:
+        """Ask the conditioners."""
+        return fuse(
+            typed(self.conditioners),
+            conditions,
+            frames=frames,
+            frame_rate=self.frame_rate,
+            fuser=self.fuser,
+            film=self.film,
+        )
+
+    def _hear(
+        self,
+        steps: Int[Tensor, "b k s"],
+        context: Context,
+        clock: Float[Tensor, "_b s _d"],
+        cache: Cache | None,
+    ) -> Float[Tensor, "b s d"]:
+        """Run the network over steps, which follow those in the cache."""
+        return self.decoder(
+            self._embed(steps) + clock,
+            context.cross,
+            context.cross_mask,
+            cache,
+            prefix=context.prefix,
+            prefix_mask=context.prefix_mask,
+            film=context.film,
+        )
 
     def _embed(self, steps: Int[Tensor, "b k s"]) -> Float[Tensor, "b s d"]:
         """Sum the embeddings of all codebooks of a step."""
         rows = torch.arange(self.num_codebooks, device=steps.device) * (self.special + 1)
         return self.embedding(steps + rows[:, None]).sum(1)
 
-    def _clock(self, context: Context, layout: Layout, valid: Int[Tensor, "b"]) -> Float[Tensor, "..."]:
+    def clock(self, context: Context, layout: Layout, valid: Int[Tensor, "b"]) -> Float[Tensor, "..."]:
         """Return what conditioners add, at the frame that is about to be predicted."""
         if context.added is None:
             return torch.zeros(1, layout.frame.shape[1] - 1, 1, device=valid.device)

@@ -1,8 +1,10 @@
 """Where adapters may go in a model that holds a `Decoder`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from disco.core.sites import Site
+from disco.core.sites import DETOUR, FACTORS, LAYERS, LOW_RANK, PREFIX, PROMPT, Site
+
+BLOCKS = r"decoder\.layers\.\d+"  # what is fetched and freed one by one where weights are sharded
 
 SITES: Mapping[str, Site] = {
     "attention": r"decoder\.layers\.\d+\.attention",
@@ -20,4 +22,13 @@ SITES: Mapping[str, Site] = {
     "embedding": "embedding",
     "text": r"conditioners\.text",
     "conditioner": r"conditioners\.\w+",
+}
+
+DEFAULT_SITES: Mapping[str, Sequence[str]] = {
+    LOW_RANK: ("query", "value"),
+    FACTORS: ("key", "value", "ffn_out"),
+    DETOUR: ("out", "ffn_out"),
+    PREFIX: ("attention",),
+    PROMPT: ("text",),
+    LAYERS: ("ffn_in", "ffn_out"),
 }

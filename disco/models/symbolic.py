@@ -1,6 +1,6 @@
 """A language model over score tokens: the quickest way to music that is in key and in time."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import torch
@@ -9,8 +9,8 @@ from symusic.core import ScoreTick as Score
 from torch import Tensor, nn
 
 from disco.core.batch import Conditions, ScoreBatch
-from disco.core.conditioning import both_halves, drop_some, fuse
-from disco.core.contracts import Conditioner, Context, Recipe, Sampler, Tokenizer, seeded
+from disco.core.conditioning import drop_some, fuse, told, typed
+from disco.core.contracts import Conditioner, Context, Recipe, Sampler, Seed, Tokenizer, generators
 from disco.core.module import GenerativeModule
 from disco.core.outputs import Outputs
 from disco.core.ranges import PositiveInt, Share
@@ -20,8 +20,9 @@ from disco.core.views import ScoreView
 from disco.errors import DiscoError
 from disco.midi.score import DEFAULT_TEMPO_BPM
 from disco.midi.transform import crop, set_tempo
-from disco.models.sites import SITES
-from disco.nets.sampling import draw, guide
+from disco.models.sites import BLOCKS, DEFAULT_SITES, SITES
+from disco.nets.guidance import Guidance
+from disco.nets.sampling import draw
 from disco.nets.transformer import Cache, Decoder, Positions, normal_by_fan_in
 
 MOST_TOKENS_PER_QUARTER = 64  # a model that writes no bar lines must stop somewhere
@@ -32,7 +33,7 @@ class Symbolic(GenerativeModule):
 
     Args:
         checkpoint_layers: share of the layers whose insides are recomputed in the backward pass;
-            checkpoint_selective: recompute what is cheap in all of them.
+            checkpoint_selective: share of the layers that recompute only what is cheap.
         length: tokens that it sees at once, in training and in generation; longer pieces go on with
             the last half of them in memory.
         condition_dropout: share of training items that are told nothing, for guidance.
@@ -41,6 +42,8 @@ class Symbolic(GenerativeModule):
     accepts: ClassVar[tuple[type, ...]] = (ScoreBatch,)
     offers: ClassVar[frozenset[str]] = frozenset({"logits", "targets", "mask", "hidden"})
     sites: ClassVar[Mapping[str, Site]] = SITES
+    default_sites: ClassVar[Mapping[str, Sequence[str]]] = DEFAULT_SITES
+    blocks: ClassVar[str] = BLOCKS
 
     def __init__(  # noqa: PLR0913  sizes, parts and what is injected
         self,
@@ -51,7 +54,7 @@ class Symbolic(GenerativeModule):
         dropout: Share,
         positions: Positions,
         checkpoint_layers: Share = 0.0,  # runs that were saved before it lack the keys
-        checkpoint_selective: bool = False,
+        checkpoint_selective: Share = 0.0,
         length: PositiveInt,
         condition_dropout: Share,
         tokenizer: Tokenizer,
@@ -81,6 +84,11 @@ class Symbolic(GenerativeModule):
         normal_by_fan_in(self.head.weight, 1.0)
 
     @property
+    def choices(self) -> int:
+        """Tokens that it chooses from at every draw."""
+        return self.tokenizer.vocabulary
+
+    @property
     def view(self) -> ScoreView:
         """Runs of `length` tokens."""
         return ScoreView(self.tokenizer, self.length)
@@ -101,7 +109,9 @@ class Symbolic(GenerativeModule):
         )
 
     @torch.no_grad()
-    def generate(self, conditions: Conditions, *, seconds: float, sampler: Sampler, seed: int) -> list[Score]:
+    def generate(
+        self, conditions: Conditions, *, seconds: float, sampler: Sampler, seed: Seed
+    ) -> list[Score]:
         """Write one score per condition, cut at `seconds`; tempo from `conditions.timing`, or 120 bpm."""
         training = self.training
         self.eval()
@@ -116,12 +126,13 @@ class Symbolic(GenerativeModule):
         return [crop(score, 0.0, seconds) for score in scores]
 
     def _write(
-        self, conditions: Conditions, quarters: list[float], sampler: Sampler, seed: int
+        self, conditions: Conditions, quarters: list[float], sampler: Sampler, seed: Seed
     ) -> list[list[int]]:
         """Return the tokens of each item up to the bar line at or after its number of quarter notes."""
         count = len(conditions)
-        context = self._listen(both_halves(conditions, sampler.guidance))
-        generators = [seeded(seed, index) for index in range(count)]
+        guidance = sampler.guide
+        context = self._listen(told(conditions, guidance.passes))
+        chances = generators(seed, count)
         place = self.head.weight.device
         tokens = torch.full((count, 1), self.tokenizer.bos, device=place)
         unspoken = [self.tokenizer.pad, self.tokenizer.bos, self.tokenizer.eos]
@@ -131,11 +142,12 @@ class Symbolic(GenerativeModule):
         while None in ends:
             if cache.length + fed.shape[1] > self.length:
                 cache, fed = Cache(self.length), tokens[:, -(self.length // 2) :]
-            logits = self._next(fed, context, cache, sampler.guidance)
+            progress = min(tokens.shape[1] / max(most), 1.0)
+            logits = self._next(fed, context, cache, guidance, progress)
             logits[:, unspoken] = float("-inf")
             fed = draw(
                 logits[:, None],
-                generators,
+                chances,
                 temperature=sampler.temperature,
                 top_k=sampler.top_k,
                 top_p=sampler.top_p,
@@ -148,30 +160,27 @@ class Symbolic(GenerativeModule):
         return [row[1:end] for row, end in zip(tokens.tolist(), ends, strict=True)]
 
     def _next(
-        self, fed: Int[Tensor, "b s"], context: Context, cache: Cache, guidance: float
+        self,
+        fed: Int[Tensor, "b s"],
+        context: Context,
+        cache: Cache,
+        guidance: Guidance,
+        progress: float,
     ) -> Float[Tensor, "b v"]:
-        """Return the logits after the last token fed, guided if two halves were asked."""
-        halves = 1 if guidance in (0, 1) else 2
-        hidden = self.decoder(self.embedding(fed.repeat(halves, 1)), context.cross, context.cross_mask, cache)
-        logits = self.head(hidden[:, -1]).float()
-        if halves == 1:
-            return logits
-        told, untold = logits.chunk(2)
-        return guide(told, untold, guidance)
+        """Return the guided logits after the last token fed."""
+        rows = self.embedding(fed.repeat(len(guidance.passes), 1))
+        hidden = self.decoder(rows, context.cross, context.cross_mask, cache)
+        return guidance(self.head(hidden[:, -1]).float(), progress)
 
     def _listen(self, conditions: Conditions) -> Context:
         """Ask the conditioners; a score has no frames, so nothing can be added to them."""
-        context = fuse(_typed(self.conditioners), conditions, frames=1, frame_rate=1.0)
+        context = fuse(typed(self.conditioners), conditions, frames=1, frame_rate=1.0)
         if context.added is not None:
             raise DiscoError(
                 "a score has no frames that a conditioner could add to",
                 do="leave conditioners such as beats out of conditioner=[…] for model=symbolic",
             )
         return context
-
-
-def _typed(conditioners: nn.ModuleDict) -> dict[str, Conditioner]:
-    return {name: part for name, part in conditioners.items() if isinstance(part, Conditioner)}
 
 
 def _tempi(conditions: Conditions) -> list[float]:

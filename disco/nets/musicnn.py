@@ -47,6 +47,24 @@ class Musicnn(nn.Module):
             [_across(F.relu(conv(_padded(sound, conv))), norm) for conv, norm in
              zip(self.front, self.front_norms, strict=True)], 1,
         )  # fmt: skip
+        return self._behind(front)
+
+    def slide(self, mel: Float[Tensor, "t bands"], frames: int, hop: int) -> Float[Tensor, "n d"]:
+        """Return the same layer for every window of `frames`, one every `hop`, of a longer stretch.
+
+        Where windows overlap, filters in front answer once for all of them, but at the edges of each, where
+        a window alone hears silence beyond: less than half the work at a hop of a third.
+        """
+        whole = self.input_norm(mel[None, None])
+        windows = self.input_norm(mel.unfold(0, frames, hop).mT[:, None])
+        return self._behind(
+            torch.cat(
+                [_slid(whole, windows, hop, conv, norm) for conv, norm in
+                 zip(self.front, self.front_norms, strict=True)], 1,
+            )
+        )  # fmt: skip
+
+    def _behind(self, front: Float[Tensor, "b c f"]) -> Float[Tensor, "b d"]:
         layers, before = [front], front
         for index, (conv, norm) in enumerate(zip(self.middle, self.middle_norms, strict=True)):
             found = norm(F.relu(conv(before)))
@@ -59,7 +77,11 @@ class Musicnn(nn.Module):
 
     def tags(self, mel: Float[Tensor, "b f bands"]) -> Float[Tensor, "b tags"]:
         """Return how likely each tag is, from 0 to 1; they need not sum to 1."""
-        return torch.sigmoid(self.tagging(self(mel)))
+        return self.likelihood(self(mel))
+
+    def likelihood(self, layer: Float[Tensor, "b d"]) -> Float[Tensor, "b tags"]:
+        """Return how likely each tag is by the layer before them."""
+        return torch.sigmoid(self.tagging(layer))
 
 
 def _padded(sound: Tensor, conv: nn.Module) -> Tensor:
@@ -72,3 +94,18 @@ def _padded(sound: Tensor, conv: nn.Module) -> Tensor:
 def _across(found: Tensor, norm: nn.Module) -> Tensor:
     """Normalise, then keep the band that answers most in each frame."""
     return norm(found).amax(-1)
+
+
+def _slid(whole: Tensor, windows: Tensor, hop: int, conv: nn.Module, norm: nn.Module) -> Tensor:
+    """Return what a filter of the front answers to every window, as `_across` of each padded one."""
+    assert isinstance(conv, nn.Conv2d)
+    length, count, frames = conv.kernel_size[0], len(windows), windows.shape[2]
+    if whole.shape[2] + count * length > count * frames:  # as much work as window by window, or more
+        return _across(F.relu(conv(_padded(windows, conv))), norm)
+    inner = _across(F.relu(conv(whole)), norm)[0].unfold(1, frames - length + 1, hop).movedim(1, 0)
+    if length == 1:
+        return inner
+    before = F.pad(windows[:, :, : length - 1], (0, 0, (length - 1) // 2, 0))
+    behind = F.pad(windows[:, :, 1 - length :], (0, 0, 0, length // 2))
+    first, last = (_across(F.relu(conv(edge)), norm) for edge in (before, behind))
+    return torch.cat([first, inner, last], -1)

@@ -34,6 +34,11 @@ class Layout:
         """The newest frame that stands at each step, 0 at step 0."""
         return self.frame.amax(0).clamp(min=0)
 
+    @property
+    def ready(self) -> Int[Tensor, "f"]:
+        """The step after which each frame and all before it are whole."""
+        return self.step.amax(0).cummax(0).values
+
     def lay_out(self, codes: Int[Tensor, "b k f"], special: int) -> Int[Tensor, "b k s"]:
         """Put frames where the pattern wants them, `special` everywhere else."""
         filled = torch.nn.functional.pad(codes, (0, 1), value=special)
@@ -91,6 +96,10 @@ class Pattern(ABC):
     def steps(self, num_codebooks: int, frames: int) -> Int[Tensor, "k f"]:
         """Return the step of each codebook and frame, counted from 1."""
 
+    def for_codec(self, delays: Sequence[int] | None) -> "Pattern":
+        """Return the pattern with the delays of a codec, where it leaves them open."""
+        return self
+
     def layout(self, num_codebooks: int, frames: int) -> Layout:
         """Work the pattern out; the tables are kept for the next call."""
         return _layout(self, num_codebooks, frames)
@@ -113,14 +122,18 @@ class Delay(Pattern):
     """All codebooks advance together, each behind by its delay: MusicGen's pattern.
 
     Args:
-        delays: steps behind, one per codebook; None counts 0, 1, 2 and so on. Stereo MusicGen
-            interleaves left and right as 0, 0, 1, 1, …
+        delays: steps behind, one per codebook; None takes the codec's, which are 0, 1, 2 and so on, or,
+            where it interleaves left and right, 0, 0, 1, 1, …
     """
 
     def __init__(self, *, delays: Sequence[int] | None) -> None:
         if delays is not None and (not delays or min(delays) < 0):
             raise ValueError(f"delays are counts of steps, got {list(delays)}")
         self.delays = None if delays is None else tuple(delays)
+
+    def for_codec(self, delays: Sequence[int] | None) -> "Pattern":
+        """Return the pattern with the delays of a codec, where it leaves them open."""
+        return self if self.delays is not None or delays is None else Delay(delays=delays)
 
     def steps(self, num_codebooks: int, frames: int) -> Int[Tensor, "k f"]:
         """Return the step of each codebook and frame, counted from 1.

@@ -36,6 +36,8 @@ class TokenPrior(nn.Module):
     Args:
         coarser_known: for each codebook, whether the next coarser one of the same frame comes before it;
             where it does not, the plain table of the frame before is all there is.
+        apart: how many codebooks before its own the next coarser one of the same channel stands: 2 where
+            those of left and right come in turn.
     """
 
     after_frame: Tensor
@@ -44,8 +46,11 @@ class TokenPrior(nn.Module):
     coarser_discount: Tensor
     weights: Tensor
 
-    def __init__(self, *, num_codebooks: int, cardinality: int, coarser_known: Sequence[bool]) -> None:
+    def __init__(
+        self, *, num_codebooks: int, cardinality: int, coarser_known: Sequence[bool], apart: int = 1
+    ) -> None:
         super().__init__()
+        self.apart = apart
         self.cardinality = cardinality
         self.coarser_known = tuple(coarser_known)
         shape = (num_codebooks, cardinality + 1, cardinality)
@@ -70,6 +75,10 @@ class TokenPrior(nn.Module):
         less = self.weights[:, 0, None] * self.after_frame_discount[codebook, before, counted]
         less = less + self.weights[:, 1, None] * self.coarser_discount[codebook, coarser, counted]
         return logits.scatter_add(-1, counted[..., None], -STEP * less[..., None])
+
+    def contexts(self, codes: Int[Tensor, "b k f"]) -> tuple[Int[Tensor, "b k f"], Int[Tensor, "b k f"]]:
+        """Return for each token the one a frame before it and the one of the next coarser codebook."""
+        return contexts_of(codes, self.cardinality, self.apart)
 
     @torch.no_grad()
     def count(self, codes: Iterable[Int[Tensor, "k _"]]) -> None:
@@ -103,7 +112,7 @@ class TokenPrior(nn.Module):
     def _add(self, counts: Float[Tensor, "2 k c v"], codes: Int[Tensor, "k f"]) -> None:
         ones = torch.ones(codes.shape, dtype=counts.dtype)
         codebook = torch.arange(len(codes))[:, None].expand_as(codes)
-        for table, contexts in zip(counts, contexts_of(codes[None], self.cardinality), strict=True):
+        for table, contexts in zip(counts, self.contexts(codes[None]), strict=True):
             table.index_put_((codebook, contexts[0], codes), ones, accumulate=True)
 
     def _tabulate(self, counts: Float[Tensor, "2 k c v"], *, less: int) -> None:
@@ -140,7 +149,7 @@ class TokenPrior(nn.Module):
 
     def _surprise(self, codes: Int[Tensor, "k f"], *, counted: bool = False) -> Float[Tensor, "k"]:
         codes = codes.to(self.weights.device)[None]
-        logits = self(*contexts_of(codes, self.cardinality), counted=codes if counted else None)
+        logits = self(*self.contexts(codes), counted=codes if counted else None)
         return (logits.logsumexp(-1) - logits.gather(-1, codes[..., None])[..., 0]).sum((0, 2)).cpu()
 
 
@@ -161,9 +170,9 @@ def _seen_less(
 
 
 def contexts_of(
-    codes: Int[Tensor, "b k f"], nothing: int
+    codes: Int[Tensor, "b k f"], nothing: int, apart: int = 1
 ) -> tuple[Int[Tensor, "b k f"], Int[Tensor, "b k f"]]:
     """Return for each token the one a frame before it and the one of the next coarser codebook."""
     before = torch.nn.functional.pad(codes[..., :-1], (1, 0), value=nothing)
-    coarser = torch.nn.functional.pad(codes[:, :-1], (0, 0, 1, 0), value=nothing)
+    coarser = torch.nn.functional.pad(codes, (0, 0, apart, 0), value=nothing)[:, : codes.shape[1]]
     return before, coarser

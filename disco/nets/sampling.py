@@ -1,17 +1,10 @@
-"""Drawing tokens from logits: temperature, top-k, top-p, guidance; one generator per item."""
+"""Drawing tokens from logits: temperature, top-k, top-p; one generator per item."""
 
 from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-
-
-def guide(
-    conditional: Float[Tensor, "*n v"], unconditional: Float[Tensor, "*n v"], coefficient: float
-) -> Float[Tensor, "*n v"]:
-    """Move away from what would be played unasked; 1 is conditional, 0 unconditional (Ho & Salimans 2022)."""
-    return unconditional + coefficient * (conditional - unconditional)
 
 
 def keep_likely(logits: Float[Tensor, "*n v"], *, top_k: int, top_p: float) -> Float[Tensor, "*n v"]:

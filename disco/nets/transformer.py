@@ -13,20 +13,22 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from disco.nets.cache import Cache, counted, heard_places
+from disco.nets.film import tint
 from disco.nets.prefix import Prefix
 from disco.nets.recompute import normed_again
 
-Rotation = tuple[Float[Tensor, "s half"], Float[Tensor, "s half"]]
+Rotation = tuple[Float[Tensor, "*i s half"], Float[Tensor, "*i s half"]]
 
 
 class Positions:
     """How a step knows where it stands; this one does not say."""
 
-    def added(self, steps: Int[Tensor, "s"], width: int) -> Float[Tensor, "s d"] | None:
+    def added(self, steps: Int[Tensor, "*i s"], width: int) -> Float[Tensor, "*i s d"] | None:
         """Return what is added to the input."""
         return None
 
-    def rotation(self, steps: Int[Tensor, "s"], head_width: int) -> Rotation | None:
+    def rotation(self, steps: Int[Tensor, "*i s"], head_width: int) -> Rotation | None:
         """Return the cosines and sines that turn queries and keys."""
         return None
 
@@ -37,11 +39,11 @@ class Sinusoidal(Positions):
     def __init__(self, *, max_period: float) -> None:
         self.max_period = max_period
 
-    def added(self, steps: Int[Tensor, "s"], width: int) -> Float[Tensor, "s d"]:
+    def added(self, steps: Int[Tensor, "*i s"], width: int) -> Float[Tensor, "*i s d"]:
         """Return what is added to the input."""
         half = width // 2
         exponent = torch.arange(half, device=steps.device, dtype=torch.float32) / max(half - 1, 1)
-        phase = steps[:, None].float() / self.max_period**exponent
+        phase = steps[..., None].float() / self.max_period**exponent
         return torch.cat([phase.cos(), phase.sin()], dim=-1)
 
 
@@ -51,46 +53,19 @@ class Rotary(Positions):
     def __init__(self, *, max_period: float) -> None:
         self.max_period = max_period
 
-    def rotation(self, steps: Int[Tensor, "s"], head_width: int) -> Rotation:
+    def rotation(self, steps: Int[Tensor, "*i s"], head_width: int) -> Rotation:
         """Return the cosines and sines that turn queries and keys."""
         half = head_width // 2
         exponent = torch.arange(half, device=steps.device, dtype=torch.float32) / half
-        phase = steps[:, None].float() / self.max_period**exponent
+        phase = steps[..., None].float() / self.max_period**exponent
         return phase.cos(), phase.sin()
 
 
 def turn(x: Float[Tensor, "b h s e"], rotation: Rotation) -> Float[Tensor, "b h s e"]:
     """Turn each pair (i, i + e/2) of a head by its angle; lengths stay."""
-    cos, sin = (part.to(x.dtype) for part in rotation)
+    cos, sin = (part.to(x.dtype).unsqueeze(-3) for part in rotation)
     first, second = x.chunk(2, dim=-1)
     return torch.cat([first * cos - second * sin, first * sin + second * cos], dim=-1)
-
-
-class Cache:
-    """Keys and values of the steps so far; memory is taken once, for `steps` of them."""
-
-    def __init__(self, steps: int) -> None:
-        self.steps = steps
-        self.length = 0
-        self.own: dict[int, tuple[Tensor, Tensor]] = {}
-        self.cross: dict[int, tuple[Tensor, Tensor]] = {}
-
-    def extend(self, layer: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
-        """Write new keys and values of a layer behind the old ones and return them all.
-
-        Raises:
-            ValueError: there is no room left.
-        """
-        end = self.length + key.shape[2]
-        if end > self.steps:
-            raise ValueError(f"the cache holds {self.steps} steps, not {end}")
-        if layer not in self.own:
-            shape = (*key.shape[:2], self.steps, key.shape[3])
-            self.own[layer] = (key.new_empty(shape), value.new_empty(shape))
-        keys, values = self.own[layer]
-        keys[:, :, self.length : end] = key
-        values[:, :, self.length : end] = value
-        return keys[:, :, :end], values[:, :, :end]
 
 
 class Attention(nn.Module):
@@ -153,7 +128,7 @@ class Layer(nn.Module):
             with normed_again(self.cross_norm, x, normed) if hearing.lean else nullcontext():
                 heard = _hear_context(self.cross_attention, normed, hearing, index)
             x = x + self.drop(heard)
-        fed = checkpoint(self._feed, x, use_reentrant=False) if hearing.lean else self._feed(x)
+        fed = checkpoint(self._feed, x, use_reentrant=False) if index < hearing.lean else self._feed(x)
         assert isinstance(fed, Tensor)
         return x + self.drop(fed)
 
@@ -169,10 +144,9 @@ class Layer(nn.Module):
             query, key, value = (own.split(part(normed)) for part in (own.query, own.key, own.value))
         if hearing.rotation is not None:
             query, key = turn(query, hearing.rotation), turn(key, hearing.rotation)
-        alone = cache is None or cache.length == 0
         if cache is not None:
             key, value = cache.extend(index, key, value)
-        return own.attend(query, key, value, hearing.past, causal=alone and query.shape[2] > 1)
+        return own.attend(query, key, value, hearing.past, causal=hearing.past is None and query.shape[2] > 1)
 
 
 @dataclass(frozen=True)
@@ -180,18 +154,19 @@ class Hearing:
     """What the layers of one pass may hear.
 
     Attributes:
-        rotation: of queries and keys; past: which steps each new one hears, where that is not plainly causal;
+        rotation: of queries and keys;
+        past: which steps each new one hears, where that is not plainly causal, or only all there are;
         context: what is attended to, where `mask` is true; told: false for items that have nothing there.
-        lean: recompute what is cheap in the backward pass.
+        lean: layers whose feed-forward is made again in the backward pass; with any, all norms are.
     """
 
     rotation: Rotation | None
-    past: Bool[Tensor, "s n"] | None
+    past: Bool[Tensor, "*j s n"] | None
     context: Float[Tensor, "b m d"] | None
     mask: Bool[Tensor, "b 1 1 m"] | None
     told: Bool[Tensor, "b 1 1"] | None
     cache: Cache | None
-    lean: bool
+    lean: int
 
 
 def _hear_context(
@@ -210,7 +185,7 @@ def _hear_context(
 
 
 class Decoder(nn.Module):
-    """A stack of layers; step `s` hears the steps up to `s` and the whole context.
+    """A stack of layers; step `s` hears the prefix, the steps up to `s` and the whole context.
 
     Args:
         dropout: of the input and of what each sublayer adds.
@@ -219,9 +194,9 @@ class Decoder(nn.Module):
         checkpoint_layers: share of the layers that training runs through twice instead of keeping what
             they made for the backward pass (gradient checkpointing, Chen et al. 2016, 1604.06174):
             with 1 a third more work for a fraction of the memory.
-        checkpoint_selective: recompute only what is large and cheap, the inside of the feed-forward and
-            the norms (in the spirit of Korthikanti et al. 2022, 2205.05198): a seventh more work for
-            half of the memory where the base is frozen.
+        checkpoint_selective: share of the layers that recompute the inside of the feed-forward, which is
+            large and cheap (in the spirit of Korthikanti et al. 2022, 2205.05198); with any, all recompute
+            their norms: with 1 up to a tenth more work for half of the memory where the base is frozen.
     """
 
     def __init__(
@@ -235,7 +210,7 @@ class Decoder(nn.Module):
         cross: bool,
         positions: Positions,
         checkpoint_layers: float = 0.0,
-        checkpoint_selective: bool = False,
+        checkpoint_selective: float = 0.0,
     ) -> None:
         super().__init__()
         self.positions = positions
@@ -256,32 +231,41 @@ class Decoder(nn.Module):
         context: Float[Tensor, "b n d"] | None = None,
         context_mask: Bool[Tensor, "b n"] | None = None,
         cache: Cache | None = None,
+        *,
+        prefix: Float[Tensor, "b m d"] | None = None,
+        prefix_mask: Bool[Tensor, "b m"] | None = None,
+        film: Float[Tensor, "b l 2 d"] | None = None,
     ) -> Float[Tensor, "b s d"]:
         """Return the last hidden states; with a cache, `x` holds only the steps that follow it.
 
-        The context counts where `context_mask` is true, everywhere without it.
+        The context counts where `context_mask` is true, everywhere without it. A prefix stands before the
+        first step, as if it held only the vectors of `prefix_mask`: how it is padded changes nothing. A
+        cache keeps it, and it is not given again. `film` scales and shifts what each layer makes.
 
         Raises:
             ValueError: a context for a stack without cross-attention, or a full cache.
         """
         if context is not None and not self.cross:
             raise ValueError("this decoder was built without cross-attention and can hear no context")
-        start = 0 if cache is None else cache.length
-        steps = torch.arange(start, start + x.shape[1], device=x.device)
+        start, new = 0 if cache is None else cache.length, x.shape[1]
+        heard = None if cache is None else cache.prefix
+        if prefix is not None and not start:
+            x = torch.cat([prefix, x], 1)
+            heard = _keep_prefix(prefix, prefix_mask, cache)
+        places = torch.arange(start, start + x.shape[1], device=x.device)
+        steps = places if heard is None else counted(places, heard)
         if (added := self.positions.added(steps, x.shape[2])) is not None:
             x = x + added.to(x.dtype)
-        past = mask = told = None
-        if start and x.shape[1] > 1:
+        past = None
+        if heard is not None:
+            past = heard_places(places, heard)
+        elif start and x.shape[1] > 1:
             past = torch.arange(start + x.shape[1], device=x.device) <= steps[:, None]
-        if context is not None:
-            counts = x.new_ones(context.shape[:2], dtype=torch.bool) if context_mask is None else context_mask
-            told = counts.any(-1)[:, None, None]
-            # A softmax over nothing is NaN: let such items look everywhere and multiply the answer by 0.
-            mask = counts[:, None, None] | ~told[:, None]
+        mask, told = (None, None) if context is None else _masks(context, context_mask)
         rotation = self.positions.rotation(steps, self.head_width)
         keeps = self._keeps(cache)
         twice = round(self.checkpoint_layers * len(self.layers)) if keeps else 0
-        lean = keeps and self.checkpoint_selective
+        lean = round(self.checkpoint_selective * len(self.layers)) if keeps else 0
         hearing = Hearing(rotation, past, context, mask, told, cache, lean)
         x = self.drop(x)
         for index, layer in enumerate(self.layers):
@@ -290,9 +274,11 @@ class Decoder(nn.Module):
                 assert isinstance(x, Tensor)
             else:
                 x = layer(x, hearing, index)
+            if film is not None:
+                x = tint(x, film[:, index])
         if cache is not None:
             cache.length += x.shape[1]
-        return self.out_norm(x)
+        return self.out_norm(x[:, -new:])
 
     def _keeps(self, cache: Cache | None) -> bool:
         """Return whether this pass keeps anything for a backward pass."""
@@ -306,6 +292,26 @@ class Decoder(nn.Module):
                     normal_by_fan_in(module.weight, 1 / math.sqrt(2 * index))
                     if module.bias is not None:
                         nn.init.zeros_(module.bias)
+
+
+def _keep_prefix(
+    prefix: Float[Tensor, "b m d"], mask: Bool[Tensor, "b m"] | None, cache: Cache | None
+) -> Bool[Tensor, "b m"]:
+    """Return which vectors count, also in the steps that a cache will see."""
+    counts = prefix.new_ones(prefix.shape[:2], dtype=torch.bool) if mask is None else mask
+    if cache is not None:
+        cache.prefix = counts
+    return counts
+
+
+def _masks(
+    context: Float[Tensor, "b n d"], mask: Bool[Tensor, "b n"] | None
+) -> tuple[Bool[Tensor, "b 1 1 n"], Bool[Tensor, "b 1 1"]]:
+    """Return where each item looks, and whether it has anything there."""
+    counts = context.new_ones(context.shape[:2], dtype=torch.bool) if mask is None else mask
+    told = counts.any(-1)[:, None, None]
+    # A softmax over nothing is NaN: let such items look everywhere and multiply the answer by 0.
+    return counts[:, None, None] | ~told[:, None], told
 
 
 def normal_by_fan_in(weight: Float[Tensor, "out into"], gain: float) -> None:

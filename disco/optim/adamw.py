@@ -23,7 +23,7 @@ class AdamW(OptimRecipe):
         self,
         *,
         lr: PositiveFloat,
-        betas: Sequence[float],
+        betas: Sequence[Share],
         eps: PositiveFloat,
         fused: bool,
         weight_decay: Share,

@@ -21,7 +21,7 @@ class Lion(OptimRecipe):
         self,
         *,
         lr: PositiveFloat,
-        betas: Sequence[float],
+        betas: Sequence[Share],
         weight_decay: NaturalFloat,
         clip_norm: NaturalFloat,
         layer_decay: Share,

@@ -30,7 +30,7 @@ class Muon(OptimRecipe):
         lr: PositiveFloat,
         momentum: Share,
         iterations: PositiveInt,
-        betas: Sequence[float],
+        betas: Sequence[Share],
         eps: PositiveFloat,
         fused: bool,
         weight_decay: Share,

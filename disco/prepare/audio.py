@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from disco.prepare.receipt import Receipt
 from disco.prepare.recipe import Recipe, recipe
 from disco.prepare.scan import SUFFIXES, Found, Scan, scan
 from disco.prepare.store import CURVES, SOUNDS
+from disco.prepare.unpack import unpacked
 from disco.prepare.work import Halt, Item, Passing, Work, halted
 
 FLUSH_LINES, FLUSH_SECONDS = 64, 2.0  # what a crash may cost: files that are done again
@@ -36,7 +37,7 @@ class Audio:
     the executor, on the order in which files are listed, or on how often it was stopped.
 
     Args:
-        source: where the music is; it is only read.
+        source: where the music is, a folder or a ZIP or TAR archive; it is only read.
         target: the data set's folder.
         materialise: store each piece as a file of its own, with its gain and fades, instead of one
             file per recording from which pieces are cut when they are loaded.
@@ -84,20 +85,26 @@ class Audio:
             HaltedError: the target takes no more; the same command goes on.
         """
         check_places(self.source, self.target)
-        found = scan(self.source)
+        folder = self._folder()
+        found = scan(folder)
         if not found.files and not found.problems:
             raise DiscoError(
                 f"{self.source} holds no {', '.join(sorted(SUFFIXES))} files", do="choose another source"
             )
         make_folders(self.target)
-        try:
-            with sole_writer(self.target):
-                return self._run(found, report)
-        except OSError as error:
-            reason, todo = halted(self.target, error)
-            raise HaltedError(reason, do=todo) from error
+        with _writing(self.target):
+            return self._run(folder, found, report)
 
-    def _run(self, found: Scan, report: Callable[..., None]) -> list[Record]:
+    def _folder(self) -> Path:
+        """Return the folder of the sounds: what is in an archive is unpacked into the target first."""
+        if self.source.is_dir():
+            return self.source
+        make_folders(self.target)
+        with _writing(self.target):
+            sweep(self.target)
+            return unpacked(self.source, (self.target / RAW).parent)
+
+    def _run(self, folder: Path, found: Scan, report: Callable[..., None]) -> list[Record]:
         sweep(self.target)
         way = recipe(self.stages, materialise=self.materialise)
         journal = Journal(
@@ -115,7 +122,7 @@ class Audio:
             self.target,
             lines,
             problems={**found.problems, **passing},
-            source=self.source,
+            source=folder,
             previous=self._previous(),
             shares=self.shares,
             seed=self.seed,
@@ -221,6 +228,17 @@ class Audio:
 
     def _put(self, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
         write_text(self.target / name, "".join(json.dumps(row) + "\n" for row in rows))
+
+
+@contextmanager
+def _writing(target: Path) -> Iterator[None]:
+    """Be the only one that writes there, and say so if it takes no more."""
+    try:
+        with sole_writer(target):
+            yield
+    except OSError as error:
+        reason, todo = halted(target, error)
+        raise HaltedError(reason, do=todo) from error
 
 
 class _Count:

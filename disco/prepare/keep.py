@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from jaxtyping import Float
 
 from disco.audio.spool import let_go, room
 from disco.core.stage import Notes, Problem, Source
+from disco.errors import DiscoError
 
 QUIETEST = 1e-10  # power of the mel floor: -100 dB
 _ROWS = 4096  # frames at a time, so that a long file costs no second copy
@@ -71,10 +74,27 @@ def mel_power(level_db: np.ndarray) -> Float[np.ndarray, "f m"]:
     return power
 
 
+@contextmanager
+def opened_curves(path: Path) -> Iterator[Mapping[str, np.ndarray]]:
+    """Open the arrays of one file, each of which is checked when it is read; nothing in it can run.
+
+    Raises:
+        DiscoError: what is read is not what was written.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            yield arrays
+    except (BadZipFile, OSError, ValueError, EOFError) as error:
+        raise DiscoError(
+            f"{path} is damaged ({error})",
+            do="delete it and run the same preparation again: it makes it anew",
+        ) from error
+
+
 def read_curves(path: Path) -> dict[str, np.ndarray]:
-    """Read the arrays of one file; nothing in it can run."""
-    with np.load(path, allow_pickle=False) as arrays:
-        return {name: arrays[name] for name in arrays.files}
+    """Read the arrays of one file."""
+    with opened_curves(path) as arrays:
+        return dict(arrays)
 
 
 def checksum(path: Path) -> list[int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import shutil
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from disco.drafts import drafted
 from disco.errors import DiscoError
+from disco.prepare.unpack import is_archive
 
 FOLDERS = (
     "audio/raw", "audio/processed", "audio/features", "midi/raw", "midi/tokenized", "midi/augmented",
@@ -26,13 +28,16 @@ class HaltedError(DiscoError):
 
 
 def check_places(source: Path, target: Path) -> None:
-    """Refuse a source that is no folder and a target that lies in it.
+    """Refuse a source that is neither folder nor archive, and a target that lies in it.
 
     Raises:
         DiscoError: says which.
     """
-    if not source.is_dir():
-        raise DiscoError(f"source={source} is not a folder", do="name the folder that holds the music")
+    if not source.is_dir() and not is_archive(source):
+        raise DiscoError(
+            f"source={source} is not a folder, nor a ZIP or TAR archive",
+            do="name the folder that holds the music",
+        )
     if target.resolve().is_relative_to(source.resolve()):
         raise DiscoError("the target lies inside the source", do="choose a target elsewhere")
 
@@ -93,7 +98,10 @@ def sweep(target: Path) -> None:
     for name in (*FOLDERS[:3], "metadata"):
         for entry in list(os.scandir(target / name)):
             if DRAFT.fullmatch(entry.name):
-                Path(entry.path).unlink()
+                if entry.is_dir(follow_symlinks=False):
+                    shutil.rmtree(entry.path)
+                else:
+                    Path(entry.path).unlink()
 
 
 def prune(target: Path, wanted: set[str]) -> None:

@@ -31,13 +31,18 @@ class Leak:
         for one, other in combinations(self.sides.values(), 2):
             yield from ((a, b) for a in one for b in other)
 
-    def __str__(self) -> str:
-        words = [
-            f"{split}: {', '.join(ids[:3])}{f' and {len(ids) - 3} more' if len(ids) > 3 else ''}"
-            for split, ids in self.sides.items()
-        ]
+    def told(self, names: Mapping[str, str]) -> str:
+        """Say what is shared by what; `names` are those that people know, by id."""
+        words = []
+        for split, ids in self.sides.items():
+            known = list(dict.fromkeys(names.get(one, one) for one in ids))
+            more = f" and {len(known) - 3} more" if len(known) > 3 else ""
+            words.append(f"{split}: {', '.join(known[:3])}{more}")
         what = "the same recording" if self.kind == "recording" else f"{self.kind} {self.name!r}"
         return f"{what} in {'; '.join(words)}"
+
+    def __str__(self) -> str:
+        return self.told({})
 
 
 def find_leaks(records: Sequence[Record], prints: Mapping[str, np.ndarray]) -> list[Leak]:

@@ -11,7 +11,7 @@ import numpy as np
 from disco.core.record import Record, field_types
 from disco.core.stage import Problem, Source
 from disco.prepare.journal import Line
-from disco.prepare.keep import notes_of
+from disco.prepare.keep import notes_of, opened_curves
 from disco.prepare.metadata import Described
 from disco.prepare.scan import told
 from disco.prepare.store import CURVES, SOUNDS, pieces
@@ -99,8 +99,8 @@ def read_prints(target: Path, lines: Sequence[Line]) -> dict[str, np.ndarray]:
     found: dict[str, np.ndarray] = {}
     for line in lines:
         key = line["sha256"][:16]
-        with np.load(target / CURVES / f"{key}.npz", allow_pickle=False) as curves:
-            if "fingerprint" in curves.files:
+        with opened_curves(target / CURVES / f"{key}.npz") as curves:
+            if "fingerprint" in curves:
                 found[f"{key}-000"] = curves["fingerprint"]
     return found
 

@@ -18,6 +18,7 @@ SUFFIXES = frozenset(
     }
 )  # fmt: skip
 FOREIGN = frozenset({".wma", ".alac", ".ape", ".wv", ".mpc"})  # what no decoder here reads
+ARCHIVES = frozenset({".zip", ".tar", ".tgz", ".7z", ".rar"})
 DESCRIBING = frozenset({".json", ".jsonl", ".csv", ".txt", ".gz"})
 
 
@@ -61,15 +62,18 @@ def scan(source: Path) -> Scan:
     seen: set[tuple[int, int]] = set()
     for entry, name in sorted(_walk(source, found), key=lambda pair: (pair[0].is_symlink(), _bytes(pair[1]))):
         suffix = PurePosixPath(name).suffix.lower()
-        if suffix not in SUFFIXES | FOREIGN | DESCRIBING:
+        if suffix not in SUFFIXES | FOREIGN | DESCRIBING | ARCHIVES:
             continue
         problem, status = _looked_at(entry)
+        if problem is None and suffix in ARCHIVES:
+            cure = "unpack it, or prepare it by itself if it is ZIP or TAR: source=…"
+            problem = Problem("archive", "archives in a folder are not opened", cure, "refuse")
         if problem is None and suffix in FOREIGN:
             problem = Problem(
                 "unsupported", f"{suffix} files cannot be read", "convert it to FLAC or WAV", "refuse"
             )
         if problem is not None:
-            if suffix not in DESCRIBING:
+            if suffix not in DESCRIBING | ARCHIVES or problem.code == "archive":
                 found.problems[name] = problem
             continue
         assert status is not None

@@ -1,4 +1,4 @@
-"""Tables about a folder of music: CSV, JSON lines, and the manifests of audiocraft; a row names its file."""
+"""Tables about a folder of music: CSV, JSON lines, the lists of other trainers; a row names its file."""
 
 from __future__ import annotations
 
@@ -13,8 +13,12 @@ from typing import Any
 from disco.core.record import LONGEST_LINE, parse_json
 from disco.prepare.values import FILE_COLUMNS, column_name
 
-TABLES = ("metadata.csv", "metadata.jsonl", "metadata.jsonl.gz", "data.jsonl", "data.jsonl.gz")
+TABLES = (
+    "metadata.csv", "metadata.jsonl", "metadata.jsonl.gz", "data.jsonl", "data.jsonl.gz", "dataset.json",
+)  # fmt: skip
 LARGEST_TABLE = 1 << 30  # bytes when unpacked: what would be more is no table
+LARGEST_LIST = 1 << 28  # bytes of a table that is one JSON value, and is read at once
+LISTS = ("samples", "data", "items", "songs")  # where an object keeps its rows
 
 
 class Index:
@@ -50,7 +54,8 @@ def read_table(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
     """Yield each row with its line number; a sentence stands for a row that cannot be read."""
     try:
         with _opened(path) as stream:
-            yield from _csv(stream) if path.suffix == ".csv" else _json_lines(stream)
+            readers = {".csv": _csv, ".json": _json_list}
+            yield from readers.get(path.suffix, _json_lines)(stream)
     except (OSError, EOFError, csv.Error, UnicodeDecodeError) as error:
         yield 0, f"it cannot be read: {error}"
 
@@ -80,6 +85,30 @@ def _csv(stream: io.TextIOWrapper) -> Iterator[tuple[int, dict[str, Any] | str]]
             yield line, f"it has {len(cells)} cells, its head {len(columns)}"
         elif any(cells):
             yield line, dict(zip(columns, cells, strict=False))
+
+
+def _json_list(stream: io.TextIOWrapper) -> Iterator[tuple[int, dict[str, Any] | str]]:
+    """Yield the rows of one JSON list, or of an object that holds one, as ACE-Step has it."""
+    text = stream.read(LARGEST_LIST + 1)
+    if len(text) > LARGEST_LIST:
+        yield 0, f"it is longer than {LARGEST_LIST:,} characters"
+        return
+    try:
+        whole = parse_json(text)
+    except json.JSONDecodeError as error:
+        yield error.lineno, f"it is not JSON: {error.msg}"
+        return
+    except ValueError as error:
+        yield 0, str(error)
+        return
+    found = whole if isinstance(whole, list) else None
+    if isinstance(whole, dict):
+        found = next((whole[name] for name in LISTS if isinstance(whole.get(name), list)), None)
+    if found is None:
+        yield 0, f"it is neither a list nor an object with one under {', '.join(LISTS)}"
+        return
+    for number, row in enumerate(found, 1):
+        yield number, row if isinstance(row, dict) else "it is no object with keys"
 
 
 def _json_lines(stream: io.TextIOWrapper) -> Iterator[tuple[int, dict[str, Any] | str]]:

@@ -14,6 +14,7 @@ from disco.core.stage import Notes, Stage, Tap
 
 _CURVES = ("mel", "mfcc", "chroma", "contrast", "centroid", "rms", "peak", "onset")
 _MEL = ("mel", "rms", "peak")
+_PIECE = 512  # beats at once, so that a long file costs no second chroma
 _HEARD = 1e-3  # of the loudest frame's level: softer frames have no colour
 
 
@@ -91,9 +92,14 @@ def beat_accents(beats: Float[np.ndarray, " n"], curves: Curves) -> Float[np.nda
     if len(bounds) != len(places) + 1:  # two beats in one frame, or one at the very end
         return np.zeros((len(beats), 4), np.float32)
     lengths = np.diff(bounds)[:, None]
-    pitch_classes = [np.add.reduceat(curves.chroma[:, i] * curves.rms, places) for i in range(12)]
-    harmony = np.stack(pitch_classes, 1) / lengths
-    let_go(curves.chroma)
+    harmony = np.empty((len(places), 12), np.float32)
+    for one in range(0, len(places), _PIECE):
+        other = min(one + _PIECE, len(places))
+        first, last = bounds[one], bounds[other]
+        sounding = np.asarray(curves.chroma[first:last]) * curves.rms[first:last, None]
+        harmony[one:other] = np.add.reduceat(sounding, places[one:other] - first, axis=0)
+        let_go(curves.chroma)
+    harmony /= lengths
     harmony /= np.maximum(np.linalg.norm(harmony, axis=1, keepdims=True), 1e-9)
     change = np.append(0.0, 1.0 - (harmony[1:] * harmony[:-1]).sum(1))
     level = np.add.reduceat(curves.rms, places) / lengths[:, 0]

@@ -131,7 +131,11 @@ def _cheapest(
     places = np.concatenate([[start], lines, [end]])
     begins_section = np.zeros(len(places), bool)
     if len(sections):
-        begins_section = np.abs(places[:, None] - sections[None, :]).min(1) <= _NEAR
+        after = np.searchsorted(sections, places)
+        beside = np.stack(
+            [sections[np.maximum(after - 1, 0)], sections[np.minimum(after, len(sections) - 1)]]
+        )
+        begins_section = np.abs(beside - places).min(0) <= _NEAR
     cost = np.full(len(places), np.inf)
     before = np.zeros(len(places), int)
     cost[0] = 0.0

@@ -203,3 +203,59 @@ def test_a_training_that_reads_captions_refuses_pieces_without(root: Path) -> No
     check_coverage(told, data)  # type: ignore[arg-type]
     data.allow_missing = ()
     check_coverage(torch.nn.ModuleDict(), data)  # type: ignore[arg-type]  nobody reads it
+
+
+def test_a_split_that_misses_its_shares_is_told_with_the_reason(root: Path, ran) -> None:
+    """One artist with nearly everything: nothing leaks, and how far the split is off is said."""
+    few = [
+        replace(one, artist="The One" if one.split == "train" else one.artist, split=one.split)
+        for one in pieces()
+    ]
+    sides = ["train"] * 10 + ["val", "test"]
+    write_manifest(
+        root / "metadata" / "manifest.jsonl",
+        [replace(one, split=side, duration=1.9) for one, side in zip(few, sides, strict=True)],
+    )
+    _, told, found = ran(str(root), "clips=0")
+    assert answers(found)["shares"] is None
+    assert "train 83.3 %" in told
+    assert "points from 80/10/10" in told
+    write_manifest(
+        root / "metadata" / "manifest.jsonl",
+        [replace(one, split="train", artist="The One", group=None) for one in pieces()],
+    )
+    _, told, found = ran(str(root), "clips=0")
+    assert answers(found)["shares"] is False
+    assert "val and test are empty" in told
+
+
+def test_ties_that_could_not_be_kept_are_no_fault_and_others_still_are(root: Path, ran) -> None:
+    """What the preparation has told is not answered with the advice to prepare again."""
+    records = [replace(one, album="One Album") for one in pieces()]
+    write_manifest(root / "metadata" / "manifest.jsonl", records)
+    row = {
+        "file": "a.ogg",
+        "code": "shared_sides",
+        "reason": "nothing could be held out with every folder and album on one side of the split, so they "
+        "are on several",
+        "cure": "add music of others",
+        "verdict": "warn",
+    }
+    (root / "metadata" / "report.jsonl").write_text(json.dumps(row) + "\n")
+    _, told, found = ran(str(root), "clips=0")
+    assert answers(found)["leaks"] is None
+    assert "recordings of one album are on several sides" in told
+    assert answers(found)["refused"] is True, "it is no file's fault"
+    write_manifest(root / "metadata" / "manifest.jsonl", [replace(one, artist="Ann") for one in records])
+    assert answers(ran(str(root), "clips=0")[2])["leaks"] is False
+
+
+def test_what_was_left_out_is_named_before_what_was_kept(root: Path, ran) -> None:
+    rows = [
+        {"file": f"{n}.mp3", "code": "x", "reason": "y", "cure": "z", "verdict": ("warn", "refuse")[n % 2]}
+        for n in range(4)
+    ]
+    (root / "metadata" / "report.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (check,) = (one for one in ran(str(root), "clips=0")[2]["checks"] if one["name"] == "refused")
+    assert [line[0] for line in check["examples"]] == ["1", "3", "0", "2"]
+    assert check["told"] == "2 files left out, 2 warnings"

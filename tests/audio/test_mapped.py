@@ -42,6 +42,22 @@ def test_what_was_written_is_read_by_others_and_by_the_map(tmp_path: Path, bits:
 
 
 @pytest.mark.parametrize("bits", [16, 24])
+@pytest.mark.parametrize("channels", [1, 2, 3])
+def test_a_row_is_filled_as_far_as_the_file_goes(tmp_path: Path, bits: Bits, channels: int) -> None:
+    write(tmp_path / "noise.wav", noise(channels, 1000), bits)
+    mapped = open_mapped(tmp_path / "noise.wav")
+    assert mapped is not None
+    rows = np.full((4, channels, 300), 7.0, np.float32)
+    assert mapped.fill(rows[1], 500, gain_db=-4.0) == 300
+    assert np.array_equal(rows[1], mapped.read(500, 300) * np.float32(10 ** (-4.0 / 20)))
+    assert mapped.fill(rows[2], 900) == 100
+    assert np.array_equal(rows[2, :, :100], mapped.read(900, 100))
+    assert mapped.fill(rows[2], 1200) == 0
+    assert (rows[[0, 3]] == 7).all()
+    assert (rows[2, :, 100:] == 7).all()
+
+
+@pytest.mark.parametrize("bits", [16, 24])
 def test_files_of_other_programs_are_mapped_too(tmp_path: Path, bits: int) -> None:
     path, wave = tmp_path / "other.wav", noise(2, 3000)
     with soundfile.SoundFile(path, "w", 8000, 2, subtype=f"PCM_{bits}") as file:

@@ -14,6 +14,7 @@ import pytest
 import soundfile
 
 from disco.audio.faults import BadAudio
+from disco.audio.plain import PlainWav
 from disco.audio.stream import AudioStream
 
 
@@ -45,6 +46,22 @@ def test_every_sample_format_gives_the_same_sound(tmp_path: Path, subtype: str, 
     found = read(tmp_path / "a.wav")
     assert found.dtype == np.float32
     assert np.abs(found - tone(seconds=2.5)).max() <= step
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3])
+@pytest.mark.parametrize("kind", ["WAV", "WAVEX"])
+def test_16_bits_are_read_as_libsndfile_reads_them(tmp_path: Path, channels: int, kind: str) -> None:
+    with soundfile.SoundFile(tmp_path / "a.wav", "w", 8000, channels, subtype="PCM_16", format=kind) as file:
+        file.title = "an odd"  # a chunk of odd length beside the sound
+        file.write(np.random.default_rng(0).uniform(-1, 1, (20_001, channels)))
+    with AudioStream(tmp_path / "a.wav") as stream:
+        assert isinstance(stream._file, PlainWav) == (kind == "WAV")
+        assert (stream.rate, stream.channels, stream.frames) == (8000, channels, 20_001)
+        blocks = [block.T for block in stream]
+    assert [len(block) for block in blocks] == [8000, 8000, 4001]
+    assert np.array_equal(
+        np.concatenate(blocks), soundfile.read(tmp_path / "a.wav", dtype="float32", always_2d=True)[0]
+    )
 
 
 @pytest.mark.parametrize("kind", ["wav", "flac", "ogg", "mp3", "aiff", "caf"])

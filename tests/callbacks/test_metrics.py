@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import ClassVar
 
 import pytest
 
@@ -29,7 +31,8 @@ def test_what_a_model_makes_is_measured_each_round(model: type, tmp_path: Path) 
     assert 0 < float(trainer.callback_metrics["metrics/share"]) <= 1
 
 
-def test_others_can_watch_it(tmp_path: Path) -> None:
+def test_others_can_watch_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: 0.0))  # measuring costs nothing
     watch = EarlyStopping(monitor="val/signal/rms_db", mode="max", patience=1, min_delta=100.0)
     trainer = fit(ToyAudio(), tmp_path, [keeper(), metrics(), watch], steps=12)
     assert trainer.global_step == 6, "no round is better by a hundred decibels than the first"
@@ -72,3 +75,33 @@ def test_prompts_of_ones_own_have_no_real_music_to_pair_with(tmp_path: Path) -> 
     words = ("metric@callbacks.metrics.metrics=[beats]", "callbacks.metrics.player.prompts=[{text: a reel}]")
     with pytest.raises(DiscoError, match="take by take"):
         fit(ToyAudio(), tmp_path, [keeper(), metrics(*words)])
+
+
+def test_a_round_that_was_left_out_does_not_wear_out_patience(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    callback = metrics("metric@callbacks.metrics.metrics=[signal]")
+    callback.metrics = {"slow": Slow()}
+    clock = iter(range(10_000))
+    monkeypatch.setattr(module.time, "monotonic", lambda: float(next(clock)))
+    watch = EarlyStopping(monitor="val/slow/value", mode="max", patience=1, min_delta=0.0)
+    trainer = fit(ToyAudio(), tmp_path, [keeper(), callback, watch], steps=12, every_batches=3)
+    assert (callback.measured, callback.left_out) == (1, 3)
+    assert trainer.global_step == 12, "one measured round proves nothing"
+
+
+class Captions(Slow):
+    """Remembers what was asked."""
+
+    asked: ClassVar[list[str | None]] = []
+
+    def measure(self, made, reference):
+        self.asked.append(made.asked.caption)
+        return 1.0
+
+
+def test_captions_reach_the_metrics(tmp_path: Path) -> None:
+    callback = metrics("metric@callbacks.metrics.metrics=[signal]")
+    callback.metrics = {"captions": Captions()}
+    fit(ToyAudio(), tmp_path, [keeper(), callback], steps=3)
+    assert Captions.asked[:2] == ["a tone", "a higher tone"]

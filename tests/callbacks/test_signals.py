@@ -14,6 +14,7 @@ from pathlib import Path
 import lightning as L
 import pytest
 
+from disco.callbacks.requeue import hold_warnings
 from disco.callbacks.signals import Interrupted, Signals, how_to_go_on
 from disco.core.checkpoint_io import read_checkpoint
 from tests.callbacks.toy_models import ToyAudio, fit, keeper
@@ -112,12 +113,112 @@ def test_a_cluster_that_starts_the_job_again_is_asked_after_the_save(tmp_path):
     assert asked == [4], "once, and the file was there"
 
 
+@pytest.fixture
+def cluster(tmp_path, monkeypatch):
+    """A job of SLURM, and a scontrol of which the test says what it does and in how far it is slow."""
+
+    def pretend(script, **environment):
+        place = tmp_path / "bin"
+        place.mkdir(exist_ok=True)
+        log = tmp_path / "asked"
+        if script is not None:
+            (place / "scontrol").write_text(f'#!/bin/sh\necho "$@" >> {log}\n{script}\n')
+            (place / "scontrol").chmod(0o755)
+        monkeypatch.setenv("PATH", f"{place}:/bin" if script is not None else str(place))
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        return lambda: log.read_text().splitlines() if log.is_file() else []
+
+    monkeypatch.setattr("disco.callbacks.requeue.PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr("disco.callbacks.requeue.ANSWER_SECONDS", 0.2)
+    return pretend
+
+
+@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGUSR2])
+@pytest.mark.parametrize(
+    ("job", "name"),
+    [
+        ({"SLURM_JOB_ID": "17"}, "17"),
+        ({"SLURM_JOB_ID": "19", "SLURM_ARRAY_JOB_ID": "17", "SLURM_ARRAY_TASK_ID": "2"}, "17_2"),
+    ],
+)
+def test_a_warning_of_the_cluster_saves_and_queues_the_job_again_once(number, job, name, cluster, tmp_path):
+    asked = cluster("", **job)
+    with pytest.raises(Interrupted):
+        fit(plain_toy(), tmp_path, [keeper(), Signals(), Sends(number, step=3)], logger=False)
+    assert asked() == [f"requeue {name}"]
+    assert saved(tmp_path)["global_step"] == 3
+    assert not list(tmp_path.glob("hpc_ckpt*")), "nothing else saves"
+
+
+@pytest.mark.parametrize(
+    ("script", "told", "calls"),
+    [
+        (None, "there is no scontrol on this machine", 0),
+        ("echo 'slurm_requeue error: not allowed' >&2; exit 1", "slurm_requeue error: not allowed", 5),
+        ("exec sleep 5", "no answer within 0.2 s", 5),
+    ],
+    ids=["absent", "failing", "slow"],
+)
+def test_a_cluster_that_does_not_answer_is_asked_again_and_what_was_saved_stays(
+    script, told, calls, cluster, tmp_path, capfd
+):
+    asked = cluster(script, SLURM_JOB_ID="17")
+    with pytest.raises(Interrupted) as left:
+        fit(plain_toy(), tmp_path, [keeper(), Signals(), Sends(signal.SIGUSR1, step=3)], logger=False)
+    assert left.value.code == 138
+    assert len(asked()) == calls
+    said = capfd.readouterr().err
+    assert f"job 17 is not queued again, try 5 of 5: {told}" in said
+    assert "submit it once more to go on" in said
+    assert saved(tmp_path)["global_step"] == 3
+
+
+def test_a_cluster_that_comes_to_its_senses_is_believed(cluster, tmp_path, capfd):
+    asked = cluster(f"test $(wc -l < {tmp_path}/asked) = 3", SLURM_JOB_ID="17")
+    with pytest.raises(Interrupted):
+        fit(plain_toy(), tmp_path, [keeper(), Signals(), Sends(signal.SIGUSR1, step=3)], logger=False)
+    assert len(asked()) == 3
+    assert "job 17 is queued again" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("numbers", "again"),
+    [
+        ([signal.SIGTERM], False),  # scancel
+        ([signal.SIGTERM, signal.SIGTERM], False),  # the same, by srun and by the node
+        ([signal.SIGUSR1, signal.SIGUSR1], True),
+        ([signal.SIGUSR1, signal.SIGTERM], True),  # the save takes longer than there is time
+        ([signal.SIGTERM, signal.SIGUSR2], True),  # the job is to make room
+    ],
+)
+def test_which_signals_of_a_cluster_mean_that_the_run_goes_on(numbers, again, cluster, tmp_path):
+    asked = cluster("", SLURM_JOB_ID="17")
+    sends = [Sends(number, step=3) for number in numbers]
+    with pytest.raises(Interrupted):
+        fit(plain_toy(), tmp_path, [keeper(), Signals(), *sends], logger=False)
+    assert asked() == ["requeue 17"] * again
+    assert saved(tmp_path)["global_step"] == 3
+
+
+def test_a_warning_during_the_set_up_waits_for_the_first_step(cluster, tmp_path):
+    asked = cluster("", SLURM_JOB_ID="17")
+    hold_warnings()
+    signal.raise_signal(signal.SIGUSR1)  # for this thread; a program holds them before it has others
+    with pytest.raises(Interrupted):
+        fit(plain_toy(), tmp_path, [keeper(), Signals()], logger=False)
+    assert saved(tmp_path)["global_step"] == 1
+    assert asked() == ["requeue 17"]
+
+
 def test_the_command_to_go_on_is_the_one_that_was_typed():
     typed = ["train.py", "model=symbolic", "data.books=[ryan, bach]", "resume=auto", "hydra.run.dir=x"]
     said = how_to_go_on(typed, Path("outputs/train/a b"))
     assert shlex.split(said) == [
         "python", "train.py", "model=symbolic", "data.books=[ryan, bach]", "resume=outputs/train/a b",
     ]  # fmt: skip
+    for others in (["submitit/_submit.py", "jobs/%j"], ["train.py", "-m", "optim.lr=1e-4,1e-3"]):
+        assert how_to_go_on(others, Path("outputs/x/0")) == "python train.py resume=outputs/x/0"
 
 
 def started(folder: Path, corner: list[str]) -> subprocess.Popen[str]:

@@ -12,7 +12,7 @@ from disco.conditioners.minilm import MiniLM, find_folder, verify
 from disco.conditioners.tags import Tags
 from disco.conditioners.text import Pretrained, Text
 from disco.core.batch import Conditions
-from disco.core.conditioning import both_halves, drop_some, fuse
+from disco.core.conditioning import drop_some, fuse
 from disco.errors import DiscoError
 
 
@@ -203,15 +203,6 @@ def test_fused_parts_stand_side_by_side_with_their_masks() -> None:
 def test_no_conditioners_no_context() -> None:
     context = fuse({}, conditions("a"), frames=5, frame_rate=32.0)
     assert (context.cross, context.cross_mask, context.added) == (None, None, None)
-
-
-def test_halves_of_guidance() -> None:
-    asked = conditions("a", "b", rhythm=("reel", "jig"))
-    assert both_halves(asked, 1.0) is asked
-    assert both_halves(asked, 0.0).text == (None, None)
-    twice = both_halves(asked, 3.0)
-    assert twice.text == ("a", "b", None, None)
-    assert twice.tags["rhythm"] == ("reel", "jig", None, None)
 
 
 def test_conditions_are_dropped_item_by_item_at_the_asked_rate() -> None:

@@ -19,11 +19,13 @@ APP_OF = {
     "executor": "prepare",
     "metric": "evaluate",
     "embedder": "evaluate",
+    "guidance": "generate",
 }
 # Groups that exist inside an option of another: that option, and how the command line calls them there.
 INSIDE = {
     "model/body": ("model=autoencoder", "model/body@model"),
     "experiment/paper": ("seed=0", "+experiment/paper"),
+    "weights/demo": ("weights=demo", "weights/demo@weights"),
 }
 INJECTED = {
     "model": ("terms", "recipe", "codec", "conditioners"),

@@ -51,6 +51,8 @@ BESIDES = {
         "loss.adversarial.critic.filters=4",
     ],
     "symbolic": ["model.length=96"],
+    "audiogen": ["model.expects=null"],
+    "musicgen_stereo": ["model.pattern.delays=null"],
 }
 FAMILIES = {
     path.stem: [f"model={path.stem}", *SMALL, *BESIDES.get(path.stem, [])]

@@ -8,7 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from disco.apps.compose import build
 from disco.apps.launch import CONF
-from disco.core.contracts import Augment, ScoreAugment, seeded
+from disco.core.contracts import Augment, PairAugment, ScoreAugment, seeded
 from disco.midi.tokens import Remi
 from tests.contracts.models import clips, scores
 
@@ -27,6 +27,10 @@ def varied(augment: Augment, seed: int) -> torch.Tensor:
     """One example after the augmentation."""
     if isinstance(augment, ScoreAugment):
         return augment(example(augment), seeded(seed), REMI.pitches)
+    if isinstance(augment, PairAugment):
+        generator, wave = seeded(seed), example(augment)
+        other = clips()[1].wave[:, :8000]
+        return augment(wave, other, generator) if augment.wanted(generator) else wave
     return augment(example(augment), seeded(seed))
 
 

@@ -18,6 +18,20 @@ def test_bars_begin_behind_the_pickup() -> None:
     assert bar_starts(record("plain", 9.0, tempo=60.0, metre="3/4"), 3.0) == pytest.approx([0.0, 3.0, 6.0])
 
 
+def test_the_nearest_start_is_the_earlier_of_two_and_a_long_record_takes_no_room() -> None:
+    starts = bar_starts(JIG, 6.0)
+    assert starts.nearest(-1.0) == starts[0]
+    assert starts.nearest(99.0) == starts[-1] == list(starts)[-1]
+    for second in (0.0, 0.1, 0.2, 1.0, 2.4, 2.6, 7.3):
+        assert starts.nearest(second) == min(starts, key=lambda start: abs(start - second))
+    assert starts.nearest((starts[3] + starts[4]) / 2) == starts[3]
+    days = bar_starts(record("days", 1e7), 30.0)
+    assert days[len(days) // 2] == pytest.approx(5e6, abs=20)
+    assert days.nearest(1234567.04) == pytest.approx(1234567.0)
+    with pytest.raises(IndexError):
+        starts[len(starts)]
+
+
 def test_training_crops_begin_at_the_start_or_on_a_bar_line_and_leave_most_of_a_crop() -> None:
     plan = CropPlan([JIG], seconds=6.0, seed=0, draw=True)
     crops = [plan.crop(epoch, index) for epoch in range(30) for index in range(len(plan))]

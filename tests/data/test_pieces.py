@@ -144,7 +144,13 @@ def test_a_long_filling_is_put_down_on_the_way(root: Path, monkeypatch: pytest.M
     made = [piece(str(place), float(place), 1.0) for place in range(8)]
     cache = CodeCache(root / "cache", LevelCodec())
     there: list[int] = []
-    cache.fill(root, made, lambda *_, **__: there.append(len(list(cache.folder.glob("codes-*.npy")))))
+    seen: set[str] = set()
+
+    def look(*_: object, **__: object) -> None:
+        seen.update(path.name for path in cache.folder.glob("codes-*.npy"))
+        there.append(len(seen))
+
+    cache.fill(root, made, look)
     assert there == [0, 0, 0, 1, 1, 2, 2, 2, 2], "after 2, 4 and 8 pieces"
 
 

@@ -48,6 +48,18 @@ def test_only_training_is_varied(root: Path) -> None:
         assert torch.equal(varied.dataset(split)[0, 0][1], plain.dataset(split)[0, 0][1])
 
 
+def test_a_batch_read_at_once_is_that_of_its_items(root: Path) -> None:
+    data = serving(root, VIEW).dataset("train")
+    keys = [(epoch, index) for epoch in range(3) for index in range(len(data))]
+    at_once, joined = data.collate(data.__getitems__(keys)), data.collate([data[key] for key in keys])
+    assert torch.equal(at_once.wave, joined.wave)
+    assert torch.equal(at_once.valid, joined.valid)
+    assert at_once.valid.min() < at_once.valid.max() == at_once.wave.shape[-1], "a short file is among them"
+    for (_, one), row, valid in zip(data.__getitems__(keys), at_once.wave, at_once.valid, strict=True):
+        assert torch.equal(one, row[:, :valid])
+        assert not row[:, valid:].any()
+
+
 def test_workers_serve_what_the_process_itself_would(root: Path) -> None:
     here = list(serving(root, VIEW).train_dataloader())
     there = serving(root, VIEW)

@@ -205,3 +205,30 @@ def test_points_are_kept_on_disk_under_the_name_of_the_ruler(tmp_path: Path) -> 
     ear: Embedder = MusicnnLayer(trained="mtt", hop=1.0, cache=str(tmp_path))
     ear.embed(Clip(0.1 * torch.randn(1, RATE, generator=torch.Generator().manual_seed(9)), RATE))
     assert [path.name.rpartition("-")[0] for path in tmp_path.iterdir()] == ["musicnn"]
+
+
+@pytest.mark.parametrize("hop", [20, 62, 187, 250])
+def test_windows_that_overlap_share_the_filters_in_front_and_hear_the_same(hop: int) -> None:
+    wave = 0.1 * torch.randn(8 * RATE, generator=torch.Generator().manual_seed(hop))
+    network, mels = load_network("mtt"), log_mels(wave, hop)
+    with torch.no_grad():
+        alone = network(mels)
+        together = musicnn.layers(wave, "mtt", hop)
+    assert len(mels) > 1
+    assert torch.allclose(together, alone, atol=1e-4)
+
+
+def test_the_layer_and_the_tags_of_a_sound_run_the_network_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = []
+    slide = type(load_network("mtt")).slide
+
+    def counted(network, mel, frames: int, hop: int):
+        runs.append(len(mel))
+        return slide(network, mel, frames, hop)
+
+    monkeypatch.setattr(type(load_network("mtt")), "slide", counted)
+    sound = Clip(0.1 * torch.randn(1, 4 * RATE, generator=torch.Generator().manual_seed(5)), RATE)
+    settings = {"trained": "mtt", "hop": 1.0, "cache": None}
+    layer, tags = (kind(**settings).embed(sound) for kind in (MusicnnLayer, MusicnnTags))
+    assert (layer.shape, tags.shape) == ((2, 200), (2, 50))
+    assert len(runs) == 1

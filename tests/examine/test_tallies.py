@@ -8,8 +8,10 @@ import pytest
 
 from disco.core.record import Record
 from disco.examine.budget import amount, budget, floors_in_words
-from disco.examine.spreads import spreads
+from disco.examine.spreads import MEASURED, spreads
 from disco.examine.tallies import coverages, tallies
+from tests.audio.sounds import RATE, played, tunes
+from tests.stage.passing import noted, stage
 
 HOUR = 3600.0
 
@@ -97,3 +99,19 @@ def test_ten_minutes_are_told_all_three_floors() -> None:
         "36 s",
         "4 s",
     ]
+
+
+def test_what_the_stages_measure_is_what_is_spread() -> None:
+    """Names of features are shared with the stages by spelling alone."""
+    told = {"loudness_lufs": -20.0, "true_peak_dbtp": -1.0, "dynamic_range": 9.0,
+            "spectral_centroid_mean": 2e3, "bandwidth_share": 0.73, "noise_floor_db": -70.0}  # fmt: skip
+    records = [
+        piece(n, gain_db=1.0 + n, tempo=100.0, features={name: told[name] + n for name in told})
+        for n in range(2)
+    ]
+    found = {one.name: one.middle for one in spreads(records)}
+    assert set(found) == set(MEASURED)
+    assert found["bandwidth"] == pytest.approx(123.0)
+    wave = played(tunes(1)[0].id, seconds=6.0)
+    notes = noted(wave, RATE, [stage("quality"), stage("loudness"), stage("features")])
+    assert set(told) <= set(notes.features)

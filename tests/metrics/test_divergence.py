@@ -13,8 +13,9 @@ import torch
 from disco.audio.clip import Clip
 from disco.core.metric import Take
 from disco.embedders.bands import Bands
-from disco.metrics.band_divergence import BandDivergence
+from disco.embedders.musicnn_tags import MusicnnTags
 from disco.metrics.divergence import distribution, jensen_shannon, kullback_leibler
+from disco.metrics.kl import Kl
 
 
 @pytest.fixture
@@ -57,7 +58,7 @@ def noise(low: float, high: float, gain: float = 0.1) -> Take:
 
 
 def band(made: Take, reference: Take) -> dict[str, float]:
-    metric = BandDivergence(embedder=Bands(rate=16000, bands=32, window=1.0, cache=None), min_windows=2)
+    metric = Kl(bands=Bands(rate=16000, bands=32, window=1.0, cache=None), tags=None, min_windows=2)
     metric.update([made], [reference])
     return {name.rpartition("/")[2]: value for name, value in metric.compute().items()}
 
@@ -75,3 +76,20 @@ def test_the_direction_tells_whether_something_is_missing_or_too_much() -> None:
     shrill = band(noise(50, 8000), noise(50, 2000))
     assert dull["kl_reference_made"] > 2 * dull["kl_made_reference"]
     assert shrill["kl_made_reference"] == pytest.approx(dull["kl_reference_made"], rel=1e-6)
+
+
+@pytest.mark.slow
+def test_bands_and_tags_stand_side_by_side_each_under_its_name() -> None:
+    tags = MusicnnTags(trained="mtt", hop=1.0, cache=None)
+    metric = Kl(bands=Bands(rate=16000, bands=32, window=1.0, cache=None), tags=tags, min_windows=2)
+    metric.update([noise(50, 1000)], [noise(50, 1000), noise(50, 8000)])
+    found = metric.compute()
+    assert found.keys() == metric.higher_is_better.keys()
+    assert {name.rpartition("/")[0] for name in found} == {"bands-32", "musicnn-tags"}
+    assert all(value > 0 for value in found.values())
+    assert len(metric) == 1
+
+
+def test_a_comparison_of_nothing_is_refused() -> None:
+    with pytest.raises(ValueError, match="both are null"):
+        Kl(bands=None, tags=None, min_windows=2)

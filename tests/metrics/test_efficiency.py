@@ -8,15 +8,14 @@ import torch
 from torch import nn
 
 from disco.metrics.efficiency import (
-    cache_bytes,
+    cached_bytes,
     count_flops,
     disk_bytes,
     peak_memory,
     size_of,
-    time_first_chunk,
     time_making,
 )
-from disco.nets.transformer import Cache
+from disco.nets.transformer import Cache, Decoder, Positions
 
 
 def test_speed_is_work_over_sound_without_the_warm_up():
@@ -32,21 +31,9 @@ def test_speed_is_work_over_sound_without_the_warm_up():
     assert speed.rtf_p50 < speed.rtf_p95 < 1.0
 
 
-def test_the_first_chunk_does_not_wait_for_the_rest():
-    def stream():
-        time.sleep(0.01)
-        yield 1
-        time.sleep(1.0)
-        yield 2
-
-    assert time_first_chunk(stream, repeats=3) == pytest.approx(0.01, abs=0.02)
-
-
 def test_no_sound_has_no_speed():
     with pytest.raises(ValueError, match="no sound"):
         time_making(lambda: 0.0, repeats=1)
-    with pytest.raises(ValueError, match="nothing"):
-        time_first_chunk(lambda: iter(()), repeats=1)
 
 
 def test_a_linear_layer_has_two_operations_per_weight_and_row():
@@ -83,8 +70,17 @@ def test_files_have_their_size(tmp_path):
 
 
 def test_the_cache_takes_what_the_formula_says():
-    cache = Cache(100)
-    for layer in range(3):
-        cache.extend(layer, torch.zeros(2, 4, 1, 16), torch.zeros(2, 4, 1, 16))
-    held = sum(part.numel() * part.element_size() for pair in cache.own.values() for part in pair)
-    assert cache_bytes(layers=3, width=64, steps=100, batch=2) == held
+    layers, width, steps, heard, batch = 3, 64, 100, 5, 2
+    decoder = Decoder(
+        width=width, depth=layers, heads=4, dropout=0.0, bias=False, cross=True, positions=Positions()
+    ).eval()
+
+    def play():
+        cache, context = Cache(steps), torch.zeros(batch, heard, width)
+        for _ in range(3):
+            decoder(torch.zeros(batch, 1, width), context, None, cache)
+
+    with torch.no_grad():
+        held = cached_bytes(nn.Sequential(decoder), play)
+    assert held == 2 * layers * width * (steps + heard) * batch * 4
+    assert cached_bytes(nn.Linear(2, 2), lambda: None) == 0

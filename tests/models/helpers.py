@@ -7,8 +7,10 @@ from torch import Tensor
 from disco.conditioners.beats import Beats
 from disco.conditioners.tags import Tags
 from disco.core.batch import CodeBatch, Conditions
+from disco.core.contracts import Sampler
 from disco.losses.token_ce import TokenCE
 from disco.models.musicgen import MusicGen
+from disco.models.musicgen_playing import Performance
 from disco.nets.patterns import Delay
 from disco.nets.transformer import Rotary
 
@@ -54,6 +56,17 @@ def musicgen(
         recipe=None,
         **sizes,
     )
+
+
+def random_head(model: MusicGen) -> MusicGen:
+    """Let an untrained model have opinions."""
+    torch.nn.init.normal_(model.head.weight, std=0.3, generator=torch.Generator().manual_seed(1))
+    return model.eval()
+
+
+def played(model: MusicGen, asked: Conditions, frames: int, sampler: Sampler, seed) -> Tensor:
+    """Return the tokens of pieces of so many frames."""
+    return Performance(model, asked, frames=frames, sampler=sampler, seed=seed).tokens(frames)
 
 
 def conditions(*rhythms: str | None) -> Conditions:

@@ -76,3 +76,47 @@ def test_delays_that_do_not_fit_are_refused() -> None:
         Delay(delays=[0, 1]).layout(4, 5)
     with pytest.raises(ValueError, match="delays"):
         Delay(delays=[0, -1])
+
+
+def rows(pattern, num_codebooks: int, frames: int) -> list[str]:
+    """Write a table by hand: a row per codebook, a letter per step, `.` for nothing, a for frame 0."""
+    table = pattern.layout(num_codebooks, frames).frame
+    return ["".join("." if frame < 0 else chr(ord("a") + frame) for frame in row) for row in table.tolist()]
+
+
+def test_tables_written_by_hand() -> None:
+    assert rows(Delay(delays=None), 4, 3) == [".abc...", "..abc..", "...abc.", "....abc"]
+    assert rows(Delay(delays=STEREO), 8, 2) == [
+        ".ab...",
+        ".ab...",
+        "..ab..",
+        "..ab..",
+        "...ab.",
+        "...ab.",
+        "....ab",
+        "....ab",
+    ]
+    assert rows(Delay(delays=None), 9, 2) == ["." * (1 + k) + "ab" + "." * (8 - k) for k in range(9)]
+    assert rows(Parallel(), 4, 3) == [".abc"] * 4
+    assert rows(Parallel(), 8, 2) == [".ab"] * 8
+    assert rows(Parallel(), 9, 1) == [".a"] * 9
+    assert rows(Flatten(), 4, 2) == [".a...b...", "..a...b..", "...a...b.", "....a...b"]
+    assert rows(Flatten(), 8, 1) == ["." * (1 + k) + "a" + "." * (7 - k) for k in range(8)]
+    assert rows(Flatten(), 9, 1) == ["." * (1 + k) + "a" + "." * (8 - k) for k in range(9)]
+    assert rows(CoarseFirst(delays=None), 4, 2) == [".ab..", "...ab", "...ab", "...ab"]
+    assert rows(CoarseFirst(delays=[0, 1, 2]), 4, 2) == [".ab....", "...ab..", "....ab.", ".....ab"]
+    assert rows(CoarseFirst(delays=None), 8, 2) == [".ab..", *["...ab"] * 7]
+    assert rows(CoarseFirst(delays=None), 9, 1) == [".a.", *["..a"] * 8]
+
+
+def test_delays_that_are_left_open_are_the_codecs() -> None:
+    assert Delay(delays=None).for_codec(STEREO).delays == tuple(STEREO)
+    assert Delay(delays=[0, 1]).for_codec([0, 0]).delays == (0, 1)
+    assert Delay(delays=None).for_codec(None).delays is None
+    assert isinstance(Parallel().for_codec(STEREO), Parallel)
+
+
+def test_a_frame_is_ready_once_all_its_codebooks_are_known() -> None:
+    assert Delay(delays=None).layout(4, 3).ready.tolist() == [4, 5, 6]
+    assert Flatten().layout(4, 2).ready.tolist() == [4, 8]
+    assert CoarseFirst(delays=None).layout(4, 2).ready.tolist() == [3, 4]

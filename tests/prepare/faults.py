@@ -109,6 +109,8 @@ class _Slow:
 SLOWLY = {"slow": Slow(), "level": Level(), "cut": Cut()}
 
 if __name__ == "__main__":  # python -m tests.prepare.faults source target
+    from tests.prepare import faults  # under the name by which workers find its stages
+
     workers = Local(workers=2, memory_gb=None, timeout_seconds=60.0)
-    made = engine(Path(sys.argv[1]), Path(sys.argv[2]), executor=workers, steps=SLOWLY)
+    made = engine(Path(sys.argv[1]), Path(sys.argv[2]), executor=workers, steps=faults.SLOWLY)
     made.run(lambda done, total, **_: sys.stdout.write(f"{done}/{total}\n") and sys.stdout.flush())

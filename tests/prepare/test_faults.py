@@ -157,12 +157,17 @@ def test_files_that_take_their_worker_down_are_named_and_the_rest_is_whole(tmp_p
     assert not list((tmp_path / "set" / "audio" / "processed").glob(".*")), "no draft is left"
 
 
-def killed(source: Path, target: Path, after: float) -> bool:
-    """Kill a preparation in a process of its own after so many seconds; was it still at work?"""
+def killed(source: Path, target: Path, lines: int, after: float) -> bool:
+    """Kill a preparation in a process of its own, so many reports and seconds after it began to work.
+
+    Returns:
+        whether it was still at work.
+    """
     command = [sys.executable, "-m", "tests.prepare.faults", str(source), str(target)]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     assert process.stdout is not None
-    process.stdout.readline()  # it has begun
+    for _ in range(lines):
+        process.stdout.readline()
     time.sleep(after)
     children = [int(p) for p in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]
     was_at_work = process.poll() is None
@@ -182,11 +187,31 @@ def test_kill_9_at_any_moment_loses_nothing(tmp_path: Path) -> None:
     prepare(source, tmp_path / "clean", steps=SLOWLY)
     wanted = tree(tmp_path / "clean")
     draw = random.Random(KILLS)
+    at_work = 0
     for number in range(KILLS):
         target = tmp_path / f"set{number}"
-        killed(source, target, draw.uniform(0.0, 1.6))
-        if number % 2:
-            killed(source, target, draw.uniform(0.0, 1.6))
+        for _ in range(1 + number % 2):
+            at_work += killed(source, target, draw.randrange(1, 10), draw.uniform(0.0, 0.3))
+        halfway = len(tree(target / "audio" / "processed"))
         assert verify(target) == {}
         prepare(source, target, steps=SLOWLY)
-        assert tree(target) == wanted, number
+        assert tree(target) == wanted, (number, halfway)
+    assert at_work > KILLS // 2, "else nothing was shown"
+
+
+@pytest.mark.long
+def test_two_hundred_files_killed_in_the_middle_end_as_if_they_had_not_been(tmp_path: Path) -> None:
+    source = tmp_path / "music"
+    for number in range(200):
+        suffix = (".wav", ".flac", ".ogg", ".mp3")[number % 4]
+        write_sound(source / f"{number % 7}" / f"{number}{suffix}", 0.3 + 0.01 * number, 100.0 + 7 * number)
+    prepare(source, tmp_path / "clean", steps=SLOWLY)
+    journal = tmp_path / "set" / "metadata" / "journal.jsonl"
+    command = [sys.executable, "-m", "tests.prepare.faults", str(source), str(tmp_path / "set")]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        while not journal.exists() and process.poll() is None:
+            time.sleep(0.05)
+        process.kill()
+    assert 0 < journal.read_text().count("\n") < 200, "in the middle"
+    assert len(prepare(source, tmp_path / "set", steps=SLOWLY)) >= 200
+    assert tree(tmp_path / "set") == tree(tmp_path / "clean")

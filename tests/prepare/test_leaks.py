@@ -105,3 +105,15 @@ def test_plain_names_keep_what_makes_them_different() -> None:
     assert len({plain(name) for name in names}) == len(names)
     assert plain("The The") == "the"
     assert artists_of("!!!") == {"!!!"}
+
+
+def test_a_leak_is_told_by_the_names_that_people_know_each_once() -> None:
+    records = [
+        Record(id=f"{n}", file_path=f"{n // 2}", artist="Ann", source=f"song {n // 2}.ogg",
+               split="train" if n < 6 else "val", **PLAIN)
+        for n in range(8)
+    ]  # fmt: skip
+    (leak,) = find_leaks(records, {})
+    names = {record.id: str(record.source) for record in records}
+    assert leak.told(names) == "artist 'ann' in train: song 0.ogg, song 1.ogg, song 2.ogg; val: song 3.ogg"
+    assert str(leak) == "artist 'ann' in train: 0, 1, 2 and 3 more; val: 6, 7"

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from disco.core.record import Record
+from disco.core.record import Record, row_of
 from disco.prepare.metadata import Described, described
 from disco.prepare.values import fields_of
 
@@ -191,3 +191,57 @@ def test_a_record_written_as_a_sidecar_comes_back() -> None:
         "licence": "CC0", "metre": "6/8", "lyrics": "l", "source": "s", "split": "test",
     }  # fmt: skip
     assert fields_of(record) == (record, [])
+
+
+ACE_STEP = {
+    "audio_path": "/another/machine/x/0.wav", "caption": "A soft pad", "genre": "ambient", "bpm": 92,
+    "keyscale": "F# minor", "timesignature": "3", "lyrics": "[Instrumental]", "is_instrumental": True,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("wrapped", ["list", "samples"])
+def test_the_list_of_another_trainer_is_read_where_it_lies(tmp_path: Path, wrapped: str) -> None:
+    music = [sound(tmp_path / "x" / f"{n}.wav") for n in range(2)]
+    rows = [ACE_STEP, "no row", {"filename": "1.wav", "caption": "A loud one"}]
+    whole = rows if wrapped == "list" else {"metadata": {"name": "mine"}, "samples": rows}
+    (tmp_path / "dataset.json").write_text(json.dumps(whole, indent=1))
+    found = say(tmp_path, *music)
+    assert found["x/0.wav"].fields == {
+        "caption": "A soft pad", "genre": ["ambient"], "tempo": 92.0, "key": "F#min", "metre": "3/4",
+        "lyrics": "[Instrumental]", "extra": {"is_instrumental": True},
+    }  # fmt: skip
+    assert found["x/1.wav"].fields == {"caption": "A loud one"}
+    assert [one.reason for one in found["dataset.json"].problems] == ["line 2: it is no object with keys"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [('{"samples": [', "it is not JSON"), ('{"rows": 3}', "neither a list"), ('[{"a": NaN}]', "holds NaN")],
+)
+def test_a_list_that_is_none_is_told(tmp_path: Path, text: str, words: str) -> None:
+    song = sound(tmp_path / "song.wav", title="kept")
+    (tmp_path / "dataset.json").write_text(text)
+    found = say(tmp_path, song)
+    assert found["song.wav"].fields == {"title": "kept"}
+    (problem,) = found["dataset.json"].problems
+    assert words in problem.reason
+
+
+def test_what_audiocraft_said_survives_a_record_and_the_way_back(tmp_path: Path) -> None:
+    """Shared fields of its music descriptions, through a manifest line, come back as they went in."""
+    info = {
+        "title": "Boulders", "artist": "Voyager I", "key": "Amin", "bpm": 120.0,
+        "genre": "electronic, ambient",
+        "moods": ["calm"], "keywords": "pad", "description": "A soft pad", "name": "boulders",
+        "instrument": "Mix, Piano",
+    }  # fmt: skip
+    fields, complaints = fields_of(info)
+    assert complaints == []
+    record = Record(id="a", file_path="a", duration=1.0, sample_rate=1, **fields)
+    again, _ = fields_of(
+        {name: value for name, value in row_of(record).items() if value not in (None, [], {})}
+    )
+    assert {name: again[name] for name in fields if name != "extra"} == {
+        name: fields[name] for name in fields if name != "extra"
+    }
+    assert again["extra"].items() >= {"keywords": "pad", "name": "boulders"}.items()

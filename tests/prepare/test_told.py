@@ -11,7 +11,7 @@ import pytest
 from disco.core.stage import Notes, Problem, Stage
 from disco.errors import DiscoError
 from disco.executors.serial import Serial
-from tests.prepare.tiny import prepare, songs, stages
+from tests.prepare.tiny import prepare, songs, stages, write_sound
 
 
 def codes(target: Path) -> dict[str, list[str]]:
@@ -69,3 +69,32 @@ def test_what_lacks_an_extra_is_tried_again(tmp_path: Path, monkeypatch: pytest.
     )
     prepare(source, target, executor=executor)
     assert seen == ["song.m4a"]
+
+
+def credit(source: Path, name: str, artist: str) -> None:
+    (source / name).with_suffix(".json").write_text(json.dumps({"artist": artist}))
+
+
+def test_a_file_that_belongs_to_two_sides_is_told_and_stands_on_none(tmp_path: Path) -> None:
+    source, target = songs(tmp_path / "music", 12), tmp_path / "set"
+    for number, path in enumerate(sorted(source.rglob("*.wav"))):
+        credit(source, path.relative_to(source).as_posix(), f"Artist {number}")
+    records = prepare(source, target)
+    one = next(str(record.artist) for record in records if record.split == "train")
+    other = next(str(record.artist) for record in records if record.split == "test")
+    write_sound(source / "duo.wav", 0.8, 911.0)
+    credit(source, "duo.wav", f"{one} & {other}")
+    after = prepare(source, target)
+    assert {record.split for record in after if record.source == "duo.wav"} == {None}
+    assert codes(target) == {"duo.wav": ["two_sides"]}
+    before = {record.id: record.split for record in records}
+    assert {record.id: record.split for record in after if record.id in before} == before
+
+
+def test_one_artist_alone_is_split_all_the_same_and_it_is_said_what_that_means(tmp_path: Path) -> None:
+    source, target = songs(tmp_path / "music", 12), tmp_path / "set"
+    for path in source.rglob("*.wav"):
+        credit(source, path.relative_to(source).as_posix(), "Ann")
+    assert {record.split for record in prepare(source, target)} == {"train", "val", "test"}
+    assert list(codes(target).values()) == [["shared_sides"]]
+    assert "measures on val and test flatter" in (target / "metadata" / "report.jsonl").read_text()

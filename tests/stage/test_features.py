@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from disco.errors import DiscoError
 from tests.audio.sounds import RATE, band, clicks, played, tunes
 from tests.stage.passing import noted, stage
 
@@ -51,3 +52,24 @@ def test_next_to_nothing_is_described_without_an_error(length: int) -> None:
     notes = noted(np.zeros((1, length)) + 0.1, RATE, [stage("features"), stage("fingerprint")])
     assert len(notes.curves["mel"]) == 1
     assert len(notes.curves["fingerprint"]) == 0
+
+
+@pytest.mark.parametrize("block", [RATE, 777])
+def test_mel_alone_is_the_mel_of_the_whole_and_nothing_else_is_found(block: int) -> None:
+    wave = played(tunes(1)[0].id, channels=2, seconds=6.0)
+    whole = noted(wave, RATE, [stage("features")])
+    alone = noted(wave, RATE, [stage("features", mel_only=True), stage("fingerprint")], block)
+    assert set(alone.curves) == {"mel", "rms", "peak", "fingerprint"}
+    for name in ("mel", "rms", "peak"):
+        assert alone.curves[name].shape == whole.curves[name].shape
+        assert np.allclose(alone.curves[name], whole.curves[name], rtol=1e-4, atol=1e-7), name
+    assert alone.curve_rate == whole.curve_rate
+    assert alone.fields == {}
+    with pytest.raises(DiscoError, match=r"segment needs downbeats, chroma, mfcc.* put features before"):
+        stage("segment").conclude(alone)
+
+
+@pytest.mark.parametrize("length", [0, 1, 320])
+def test_mel_alone_of_next_to_nothing(length: int) -> None:
+    notes = noted(np.zeros((1, length)) + 0.1, RATE, [stage("features", mel_only=True)])
+    assert notes.curves["mel"].shape == (1, 128)

@@ -59,7 +59,8 @@ def attempt(cfg: DictConfig, work: Callable[[DictConfig], float | None]) -> floa
 
 
 def _note(point: Point, folder: Path) -> None:
-    if os.environ.get("SLURM_PROCID", "0") == "0":  # the other ranks of a job share the folder
+    rank = os.environ.get("SLURM_PROCID", os.environ.get("LOCAL_RANK", "0"))
+    if rank == "0":  # the other ranks of a job share the folder
         point.write(folder)
 
 

@@ -1,4 +1,4 @@
-"""Makes our sweeper and launcher known to Hydra, which builds plugins of one namespace only."""
+"""Makes our sweeper and launchers known to Hydra, which builds plugins of one namespace only."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import importlib
 import sys
 from types import ModuleType
 
+from hydra.core.config_store import ConfigStore
 from hydra.core.plugins import Plugins
 
 from disco.apps.sweep.optuna_sweeper import OptunaSweeper
 from disco.apps.sweep.process_launcher import ProcessLauncher
+from disco.apps.sweep.slurm_launcher import LocalLauncher, SlurmLauncher
 
 SPACE, OURS = "hydra_plugins", "disco_musica"
 
@@ -23,6 +25,10 @@ def register_plugins() -> None:
         space.__path__ = []
     ours = sys.modules[f"{SPACE}.{OURS}"] = ModuleType(f"{SPACE}.{OURS}")
     setattr(space, OURS, ours)
-    for plugin in (OptunaSweeper, ProcessLauncher):
+    for plugin in (OptunaSweeper, ProcessLauncher, SlurmLauncher, LocalLauncher):
         setattr(ours, plugin.__name__, plugin)
         Plugins.instance().register(plugin)
+    stored = ConfigStore.instance().repo.get("hydra", {}).get("launcher", {})
+    stored.pop(
+        "submitit_local.yaml", None
+    )  # of the plugin: it would be the schema of our option of that name
