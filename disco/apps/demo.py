@@ -80,9 +80,9 @@ STAGES = (
     ),
     judges("symbolic", "measure the tunes", f"symbolic {CAREFUL}"),
     judges("codec", "measure the codec", "codec metric=[onset_f1,signal] seconds=10 count=24"),
-    judges("musicgen", "measure the audio model", "musicgen floors=true"),
-    judges("lora", "measure the adapted model", "lora floors=true"),
-    judges("base-on-chorales", "measure the base on chorales", "musicgen data.books=[bach]"),
+    judges("musicgen", "measure the audio model", "musicgen floors=true count=8"),
+    judges("lora", "measure the adapted model", "lora floors=true count=8"),
+    judges("base-on-chorales", "measure the base on chorales", "musicgen data.books=[bach] count=8"),
 )
 
 

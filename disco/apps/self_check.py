@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from disco.core.module import GenerativeModule
 
 SAME = 1e-5  # of the largest answer in float32, where merging rounds
+ROUNDED = 1e-3  # of what the adapter changes: a large update rounds more when it is merged
 NOTHING = 1e-6  # of the largest answer: what rounding alone changes
 FEW = 0.01  # of a codec's tokens: so many may lie on an edge between two entries, where rounding decides
 
@@ -145,8 +146,10 @@ def _judge(told: Mapping[str, float], trained: _Said, same: float) -> None:
         raise DiscoError(
             f"the adapter changes nothing{also}", do="train longer, raise optim.lr, or name more sites"
         )
-    for name in ("reopened", "merged"):
-        if told.get(name, 0.0) > same * largest:
+    close = same * largest
+    limits = {"reopened": close, "merged": max(close, ROUNDED * told["largest_change"])}
+    for name, limit in limits.items():
+        if told.get(name, 0.0) > limit:
             raise DiscoError(f"the {name} adapter differs from the trained one by {told[name]:.3g}")
 
 

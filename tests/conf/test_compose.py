@@ -23,6 +23,7 @@ APP_OF = {
 }
 # Groups that exist inside an option of another: that option, and how the command line calls them there.
 INSIDE = {
+    "model/pattern": ("model=musicgen", "model/pattern"),
     "model/body": ("model=autoencoder", "model/body@model"),
     "experiment/paper": ("seed=0", "+experiment/paper"),
     "weights/demo": ("weights=demo", "weights/demo@weights"),

@@ -44,7 +44,7 @@ def test_nothing_of_a_strangers_file_runs(kind: str, forced: bool, tmp_path: Pat
             with zipfile.ZipFile(path, "w") as file:
                 file.writestr("archive/data.pkl", pickle.dumps(bomb))
     for read in (read_checkpoint, load_tensors, SafeCheckpoints().load_checkpoint):
-        with pytest.raises(DiscoError, match="nothing of it was used"):
+        with pytest.raises(DiscoError, match=r"nothing of it was used|nothing pickled is opened here"):
             read(path)
     assert not (tmp_path / "canary").exists()
 

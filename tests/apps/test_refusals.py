@@ -22,9 +22,11 @@ from disco.apps.launch import launch
 from disco.apps.loggers import forgiving
 from disco.apps.runs import Run, open_run
 from disco.apps.targets import resolve
+from disco.audio.clip import Clip
 from disco.core.checkpoint_io import SafeCheckpoints
 from disco.errors import DiscoError
 from disco.nets import convnext, patterns
+from disco.report.history import read_lines
 from tests.adapters.test_lora import Fused
 from tests.apps.conftest import trained
 from tests.callbacks.toy_models import ToyAudio, fit
@@ -246,3 +248,19 @@ def test_a_float16_step_that_overflows_moves_nothing_is_counted_and_halves_the_s
     assert all(torch.equal(value, before[name]) for name, value in module.named_parameters())
     assert module.skipped == 1
     assert scaler.get_scale() == 512.0
+
+
+@pytest.mark.slow
+def test_a_codec_that_speaks_phase_learns_and_keeps_the_length(corner: list[str], tmp_path: Path) -> None:
+    words = [
+        "model/body@model=convnext_wave",
+        "loss=[mel,commitment]",
+        "trainer.max_steps=12",
+        "optim.lr=1e-3",
+    ]
+    kept = [word for word in TINY_CODEC if "head.steps" not in word]
+    train.main(composed_config("train", [*kept, *corner, *words], tmp_path / "run"))
+    (losses,) = read_lines(tmp_path / "run" / "history.jsonl", ["val/loss"])
+    assert losses.values[-1] < losses.values[0]
+    clip = Clip(torch.randn(1, 8000), 16000)
+    assert open_run(tmp_path / "run").reconstruct(clip).wave.shape == clip.wave.shape
