@@ -57,7 +57,8 @@ class Job(BaseSubmititLauncher):
     def __call__(self) -> JobReturn:
         """Run the point, as one process of it."""
         meet(os.environ, self.port)
-        SlurmJobEnvironment._requeue = _requeue  # submitit's asks once, and waits for ever
+        # submitit asks once, and waits for ever
+        SlurmJobEnvironment._requeue = _requeue  # pyright: ignore[reportAttributeAccessIssue]
         return super().__call__(self.words, "hydra.sweep.dir", self.number, str(self.number), self.state)
 
     def checkpoint(self) -> Any:
