@@ -8,6 +8,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from disco.apps.masking import masked
 from disco.apps.runs import Run
 from disco.core.files import file_hash
 
@@ -20,36 +21,19 @@ def identity_of(cfg: DictConfig) -> dict[str, Any]:
     Rates, lengths and the like may change. A base or codec that is a run counts by its weights, so that
     its folder may move.
     """
-    plain = _plain(cfg)
+    plain = masked(cfg)
     fields = {name: value for group in WHOLE for name, value in _flat(plain.get(group) or {}, group)}
     fields["optim"] = plain["optim"]["_target_"]
     for name, node in (plain.get("loss") or {}).items():
         if node:
             fields[f"loss.{name}"] = node["_target_"]
     for group in ("weights", "codec"):
-        folder = (plain.get(group) or {}).get("run")
+        folder = OmegaConf.select(cfg, f"{group}.run")
         if folder:
             fields.pop(f"{group}.run", None)
             weights = Run(Path(folder)).weights
             fields[f"{group}.sha256"] = file_hash(weights) if weights.is_file() else None
     return fields
-
-
-def _plain(cfg: DictConfig) -> dict[Any, Any]:
-    """Return a config with its values, but for what stands in the environment: that may be a secret."""
-    written = OmegaConf.to_container(cfg, resolve=False)
-    plain = OmegaConf.to_container(cfg, resolve=True)
-    assert isinstance(written, dict)
-    assert isinstance(plain, dict)
-    return _as_written(plain, written)
-
-
-def _as_written(value: Any, written: Any) -> Any:
-    if isinstance(written, str) and "${oc.env:" in written:
-        return written
-    if isinstance(value, dict) and isinstance(written, dict):
-        return {key: _as_written(item, written.get(key)) for key, item in value.items()}
-    return value
 
 
 def _flat(node: Mapping[Any, Any], path: str) -> Iterator[tuple[str, Any]]:

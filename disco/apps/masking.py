@@ -12,8 +12,8 @@ FROM_ENVIRONMENT = re.compile(r"\$\{oc\.env:\s*['\"]?([A-Za-z_]\w*)")
 SHORTEST = 6  # characters; shorter values are too common to be looked for in other places
 
 
-def masked_yaml(cfg: DictConfig) -> str:
-    """Return the resolved config as YAML, with `${oc.env:NAME}` in the place of every value of NAME.
+def masked(cfg: DictConfig) -> dict[Any, Any]:
+    """Return the resolved config with `${oc.env:NAME}` in the place of every value of NAME.
 
     A value that refers to another one that refers to the environment is masked too, and so is text
     that contains such a value of six characters or more.
@@ -25,7 +25,12 @@ def masked_yaml(cfg: DictConfig) -> str:
         for name in sorted(_names(raw))
         if len(value := os.environ.get(name, "")) >= SHORTEST
     }
-    return OmegaConf.to_yaml(OmegaConf.create(_masked(raw, plain, secrets)))
+    return _masked(raw, plain, secrets)
+
+
+def masked_yaml(cfg: DictConfig) -> str:
+    """Return the `masked` config as YAML."""
+    return OmegaConf.to_yaml(OmegaConf.create(masked(cfg)))
 
 
 def _names(node: Any) -> set[str]:

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
+from disco.apps.identity import identity_of
 from disco.apps.masking import masked_yaml
 from disco.apps.runs import Run
+from disco.core.files import file_hash
 
 SECRET = "hf_4711_do_not_tell"
 
@@ -56,3 +58,22 @@ def test_a_run_folder_holds_no_secret(composed, tmp_path: Path) -> None:
     for path in run.folder.rglob("*"):
         assert SECRET not in path.read_text(), path
     assert run.config.logger.name == SECRET, "whoever has the environment can read it"
+
+
+def test_an_identity_holds_no_secret_and_knows_a_base_that_the_environment_names(
+    composed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DISCO_TEST_BASES", str(tmp_path))
+    weights = Run(tmp_path / "base").weights
+    weights.parent.mkdir(parents=True)
+    weights.write_bytes(b"weights")
+    words = (
+        "model=symbolic",
+        "weights=run",
+        "weights.run='${oc.env:DISCO_TEST_BASES}/base'",
+        "adapter=prompt",
+    )
+    cfg = composed("train", *words, "run_dir=${oc.env:DISCO_TEST_TOKEN}", "adapter.start='x ${run_dir}'")
+    told = identity_of(cfg)
+    assert SECRET not in str(told)
+    assert told["weights.sha256"] == file_hash(weights)
