@@ -71,6 +71,14 @@ def test_a_broken_config_names_its_key(words: str, tmp_path: Path, monkeypatch, 
     assert CONFIG[words] in refused(words.split(), tmp_path / "run", monkeypatch, capsys)
 
 
+def test_a_fuser_names_only_conditioners_that_are_there(
+    tmp_path: Path, codec_run: Path, corner: list[str], monkeypatch, capsys
+) -> None:
+    words = [*TINY_MUSICGEN, *corner, f"codec.run={codec_run}", "model.fuser.film=[melody]"]
+    told = refused(words, tmp_path / "run", monkeypatch, capsys)
+    assert "no conditioner 'melody' here" in told
+
+
 ADAPTERS = {
     "adapter.rank=0": "adapter.rank=0",
     "adapter.rank=32": "adapter.rank=32 is no less than the 32",

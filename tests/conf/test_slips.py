@@ -45,7 +45,6 @@ SLIPS = {
     "model=symbolic optim.site_rates={head:-1}": ["site_rates.head=-1 is below 0"],
     "model=symbolic optim=sgd optim.momentum=0": ["Nesterov momentum requires a momentum"],
     "model=symbolic optim.betas=[0.9]": ["optim: not enough values"],
-    "model=musicgen model.fuser.film=[melody]": ["no conditioner 'melody' here", "text, tags, beats"],
 }
 
 
