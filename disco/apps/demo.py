@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
-import subprocess
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 
+from disco.apps.warm import WarmStart
 from disco.core.files import write_text
 
 OUT = Path("outputs/demo")
@@ -58,7 +56,7 @@ STAGES = (
         f"scripts/prepare.py prepare=demo hydra.run.dir={OUT}/corpus",
         "corpus/done",
     ),
-    trains("symbolic", "learn to write tunes", "model=symbolic scale=tiny trainer.max_steps=110"),
+    trains("symbolic", "learn to write tunes", "model=symbolic scale=tiny trainer.max_steps=100"),
     Stage(
         "first-tune",
         "the first music to hear",
@@ -71,7 +69,7 @@ STAGES = (
         "learn to turn sound into tokens and back",
         "model=autoencoder data.books=[ryan,bach] trainer.max_steps=200 optim.lr=3e-4",
     ),
-    trains("musicgen", "learn to speak those tokens", "model=musicgen scale=tiny trainer.max_steps=130"),
+    trains("musicgen", "learn to speak those tokens", "model=musicgen scale=tiny trainer.max_steps=110"),
     trains(
         "lora",
         "adapt it to chorales, which it has never heard",
@@ -79,7 +77,7 @@ STAGES = (
         "adapter.sites=[query,value,out,head]",
     ),
     judges("symbolic", "measure the tunes", f"symbolic {CAREFUL}"),
-    judges("codec", "measure the codec", "codec metric=[onset_f1,signal] seconds=10 count=24"),
+    judges("codec", "measure the codec", "codec metric=[onset_f1,signal] seconds=10 count=16"),
     judges("musicgen", "measure the audio model", "musicgen floors=true count=8"),
     judges("lora", "measure the adapted model", "lora floors=true count=8"),
     judges("base-on-chorales", "measure the base on chorales", "musicgen data.books=[bach] count=8"),
@@ -91,6 +89,7 @@ def main() -> None:
     console = Console()
     begun = time.monotonic()
     walls = _walls()
+    warm = WarmStart()
     for number, stage in enumerate(STAGES, 1):
         console.rule(f"[bold]{number}/{len(STAGES)} {stage.name}: {stage.says}")
         if stage.done.is_file():
@@ -98,7 +97,7 @@ def main() -> None:
             continue
         console.print(f"$ python {stage.command}", markup=False, soft_wrap=True, style="cyan")
         started = time.monotonic()
-        if code := _run(stage):
+        if code := _run(warm, stage):
             console.print(f"[red]stopped in {stage.name}; run `make demo` again to go on from here")
             raise SystemExit(code)
         if not stage.done.is_file():
@@ -117,13 +116,15 @@ def main() -> None:
     console.print("go on: .venv/bin/python train.py model=musicgen scale=tiny trainer.max_steps=5000")
 
 
-def _run(stage: Stage) -> int:
+def _run(warm: WarmStart, stage: Stage) -> int:
     """Run a stage and return its exit status; on Ctrl-C, which it hears too, it is left time to save."""
-    process = subprocess.Popen([sys.executable, *stage.words], env={**os.environ, "PYTHONUNBUFFERED": "1"})
+    process = warm.start(stage.words)
     try:
-        return process.wait()
+        process.join()
     except KeyboardInterrupt:
-        return process.wait() or 130
+        process.join()
+        return process.exitcode or 130
+    return process.exitcode or 0
 
 
 def _walls() -> dict[str, float]:

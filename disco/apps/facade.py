@@ -8,16 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from hydra import compose, initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
-from hydra.core.hydra_config import HydraConfig
-from omegaconf import OmegaConf, open_dict
-
-from disco.apps.launch import CONF
+from disco.apps.composing import compose_run
 from disco.apps.sweep.plugins import register_plugins
-from disco.core.record import read_manifest
+from disco.core.record import MANIFEST, read_manifest
 from disco.errors import DiscoError
-from disco.prepare.audio import MANIFEST
 
 FLOOR = 1e-6  # where the cosine ends
 
@@ -62,17 +56,10 @@ def train_music_model(
         "optim.schedule.warmup=0", f"optim.schedule.final={FLOOR / learning_rate}",
         f"trainer={'gpu' if device == 'cuda' else 'cpu'}",
         f"trainer.max_steps={num_epochs * math.ceil(_pieces(root) / batch_size)}",
-        *overrides, f"run_dir='{Path(output_dir).resolve()}'",
+        *overrides,
     ]  # fmt: skip
     register_plugins()
-    GlobalHydra.instance().clear()
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        cfg = compose("train", words, return_hydra_config=True)
-    HydraConfig.instance().set_config(cfg)
-    with open_dict(cfg):
-        del cfg["hydra"]
-    OmegaConf.set_struct(cfg, value=True)
-    train.main(cfg)
+    train.main(compose_run("train", words, Path(output_dir).resolve()))
     return Path(output_dir)
 
 

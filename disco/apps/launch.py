@@ -44,11 +44,7 @@ def launch(app: str) -> None:
         return
     if app == "train":
         hold_warnings()
-    os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # errors come here, not to Hydra's printer
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-    # OpenMP threads that wait by spinning for long halve the speed where another process wants a core.
-    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+    settle_environment()
 
     def body(cfg: DictConfig) -> object:
         return _work(app, cfg)
@@ -59,7 +55,7 @@ def launch(app: str) -> None:
             words = [word for word in sys.argv[1:] if word != DRY_RUN]
             dry, words = len(words) < len(sys.argv[1:]), going_on(sweep_going_on(words))
             sys.argv[1:] = printed_only(words) if dry else words
-        if app == "generate":
+        if app in ("generate", "play"):
             sys.argv[1:] = plainly(sys.argv[1:])
         check_advisories()
         check_places(sys.argv[1:])
@@ -75,6 +71,15 @@ def launch(app: str) -> None:
         if error.errno not in UNWRITABLE or error.filename is None:
             raise
         refuse(DiscoError(f"{error.filename}: {error.strerror}", do="write elsewhere with hydra.run.dir=…"))
+
+
+def settle_environment() -> None:
+    """Set what libraries read when they are imported, where the user has not."""
+    os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # errors come here, not to Hydra's printer
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    # OpenMP threads that wait by spinning for long halve the speed where another process wants a core.
+    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 
 def _work(app: str, cfg: DictConfig) -> object:

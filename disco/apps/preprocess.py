@@ -7,11 +7,9 @@ from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
 import numpy as np
-from hydra import compose, initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig
 
-from disco.apps.launch import CONF
+from disco.apps.composing import compose_app
 from disco.apps.prepare import build_preparation
 from disco.core.record import Record
 from disco.drafts import drafted
@@ -63,20 +61,13 @@ def preprocess_audio_dataset(
 
 
 def _config(source: Path, target: Path, rate: int) -> DictConfig:
-    GlobalHydra.instance().clear()
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        cfg = compose(
-            "prepare",
-            [
-                "prepare=audio",
-                "prepare.materialise=true",
-                "stage=[standardize,loudness,features]",
-                f"stage.standardize.rate={rate}",
-                "stage.standardize.channels=null",
-                "stage.features.n_fft=2048",
-                "stage.features.hop=512",
-            ],
-        )
+    words = [
+        "prepare=audio", "prepare.materialise=true",
+        "stage=[standardize,loudness,features]",
+        f"stage.standardize.rate={rate}", "stage.standardize.channels=null",
+        "stage.features.n_fft=2048", "stage.features.hop=512",
+    ]  # fmt: skip
+    cfg = compose_app("prepare", words)
     cfg.source, cfg.target = str(source), str(target)
     return cfg
 

@@ -6,13 +6,12 @@ import difflib
 import re
 from collections.abc import Iterable, Sequence
 
-from hydra import compose, initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
+from disco.apps.composing import compose_app
 from disco.apps.launch import CONF
 from disco.errors import DiscoError
 
@@ -34,11 +33,11 @@ def explain(error: HydraException, app: str, arguments: Sequence[str]) -> DiscoE
     for override in overrides:
         line = override.input_line or ""
         try:
-            _compose(app, [*right, line])
+            compose_app(app, [*right, line])
             right.append(line)
         except HydraException:
             own = override.key_or_group.startswith("hydra.")
-            return _key_slip(override, _compose(app, right, hydra=own))
+            return _key_slip(override, compose_app(app, right, hydra=own))
     return DiscoError(_first_line(error), do=f"see python {_program(app)} --help")
 
 
@@ -48,7 +47,7 @@ def _group_slip(override: Override, app: str) -> DiscoError | None:
         return None
     folder = CONF / group
     if not folder.is_dir():
-        words = _groups() | set(_compose(app, [])) | {"hydra"}
+        words = _groups() | set(compose_app(app, [])) | {"hydra"}
         if group in words or override.is_add():
             return None
         return DiscoError(f"{group}: there is no such group or key", do=_nearest(group, words))
@@ -72,12 +71,6 @@ def _key_slip(override: Override, cfg: DictConfig) -> DiscoError:
         )
     target = str(node.get("_target_", parent)).rpartition(".")[2]
     return DiscoError(f"{key}: {target} has no parameter '{leaf}'", do=_nearest(leaf, set(node)))
-
-
-def _compose(app: str, overrides: Sequence[str], *, hydra: bool = False) -> DictConfig:
-    GlobalHydra.instance().clear()
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        return compose(app, list(overrides), return_hydra_config=hydra)
 
 
 def _groups() -> set[str]:

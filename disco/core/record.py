@@ -21,6 +21,8 @@ from disco.errors import DiscoError
 
 Split = Literal["train", "val", "test"]
 
+MANIFEST = "metadata/manifest.jsonl"  # in the folder of a prepared data set
+
 LONGEST_LINE = 1_000_000  # bytes: a line beyond it is a mistake or an attack, and is not parsed
 LONGEST_TEXT = 100_000  # characters of one field
 LONGEST_ID = 200

@@ -7,7 +7,7 @@ import sys
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import soundfile
 
@@ -117,9 +117,17 @@ class Benchmark(ManifestData):
         except (csv.Error, UnicodeDecodeError) as error:
             raise self.refusal(f"{name} cannot be read ({error})") from error
 
-    def first_file(self, names: Sequence[str]) -> Path | None:
-        """Return the first of the paths below the source folder that is there."""
-        return next((path for path in (self.source / name for name in names) if path.is_file()), None)
+    def first_sound(self, names: Sequence[str]) -> dict[str, Any] | str:
+        """Read the first of the paths below the source folder that is there.
+
+        Returns:
+            A record's path, length, rate and channels; or a sentence, where there is none or it is damaged.
+        """
+        path = next((path for path in (self.source / name for name in names) if path.is_file()), None)
+        if path is None:
+            return f"{names[0]} is missing"
+        sound = sound_of(path)
+        return f"{names[0]} is damaged" if sound is None else {"file_path": str(path), **sound}
 
 
 def sound_of(path: Path) -> dict[str, int | float] | None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from disco.core.record import Record
-from disco.data.benchmark import Benchmark, sound_of
+from disco.data.benchmark import Benchmark
 
 
 class MusicCaps(Benchmark):
@@ -21,14 +21,12 @@ class MusicCaps(Benchmark):
             name = row.get("ytid", "").strip()
             if not name:
                 raise self.refusal("musiccaps-public.csv has no column ytid")
-            path = self.first_file([f"audio/{name}{end}" for end in (".wav", ".flac", ".ogg", ".mp3")])
-            sound: Any = None if path is None else sound_of(path)
-            if path is None or sound is None:
-                yield f"audio/{name}.wav is {'missing' if path is None else 'damaged'}"
+            sound = self.first_sound([f"audio/{name}{end}" for end in (".wav", ".flac", ".ogg", ".mp3")])
+            if isinstance(sound, str):
+                yield sound
                 continue
             yield Record(
                 id=f"musiccaps-{name}",
-                file_path=str(path),
                 **sound,
                 caption=row.get("caption") or None,
                 source="MusicCaps",

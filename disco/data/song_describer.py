@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import PurePosixPath
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from disco.core.record import Record
-from disco.data.benchmark import Benchmark, sound_of
+from disco.data.benchmark import Benchmark
 
 
 class SongDescriber(Benchmark):
@@ -26,14 +26,12 @@ class SongDescriber(Benchmark):
                 continue
             said = PurePosixPath(row["path"])
             short = f"{said.with_suffix('')}.2min{said.suffix}"
-            path = self.first_file([f"audio/{short}", f"audio/{said}"])
-            sound: Any = None if path is None else sound_of(path)
-            if path is None or sound is None:
-                yield f"audio/{short} is {'missing' if path is None else 'damaged'}"
+            sound = self.first_sound([f"audio/{short}", f"audio/{said}"])
+            if isinstance(sound, str):
+                yield sound
                 continue
             yield Record(
                 id=f"song-describer-{row['caption_id']}",
-                file_path=str(path),
                 **sound,
                 caption=row.get("caption") or None,
                 artist=row.get("artist_id") or None,
