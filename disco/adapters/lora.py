@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+import torch
 from torch import nn
 from torch.nn.utils import parametrize
 
@@ -28,7 +29,8 @@ class LoRA(SiteAdapter):
     """Adds `(alpha / rank) · B A x` to the layers at its sites; starts as the identity (Hu et al. 2021).
 
     Queries, keys and values that share one weight (`core.sites.Rows`, `nn.MultiheadAttention`) are updated
-    inside it, where wrapping the layer would change nothing, or all three.
+    inside it, where wrapping the layer would change nothing, or all three. So are weights that are computed,
+    as those of weight-normalised convolutions are.
 
     Args:
         sites: names of places that the model knows ("query", "value", …); layers: which of them.
@@ -91,7 +93,7 @@ class LoRA(SiteAdapter):
         shared = [(site, rows) for site in self.sites for rows in find_rows(module, [site], self.layers)]
         for site, rows in shared:
             self._share(module, rows, self._rank(site), self._alpha(site))
-        blind = [name for name in names if _inside_attention(module, name)]
+        blind = [name for name in names if _inside_attention(module, name) or _is_computed(module, name)]
         for name in blind:
             self._share(module, SharedRows(name, "weight", slice(0, None)), ranks[name], alphas[name])
         wrapped = [name for name in names if name not in blind]
@@ -114,7 +116,7 @@ class LoRA(SiteAdapter):
         for part in list(module.modules()):
             for name in list(getattr(part, "parametrizations", ())):
                 if any(isinstance(one, LowRankRows) for one in part.parametrizations[name]):  # type: ignore[index]
-                    parametrize.remove_parametrizations(part, name)
+                    _fold_rows(part, name)
 
     def description(self) -> Mapping[str, Any]:
         """Return a `LoraConfig` as a dictionary."""
@@ -137,7 +139,7 @@ class LoRA(SiteAdapter):
     def _share(self, module: GenerativeModule, place: SharedRows, rank: int, alpha: float) -> None:
         if self.dora or self.dropout:
             raise DiscoError(
-                f"{place.owner}: a weight that projections share takes neither DoRA nor adapter.dropout",
+                f"{place.owner}: a weight that is shared or computed takes neither DoRA nor adapter.dropout",
                 do="set adapter.dropout=0 and adapter=lora",
             )
         owner = module.get_submodule(place.owner)
@@ -155,6 +157,25 @@ def _check_rank(width: int, name: str, rank: int) -> None:
             f"adapter.rank={rank} is no less than the {width} of {name}",
             do="choose a smaller rank, or adapter=full",
         )
+
+
+@torch.no_grad()
+def _fold_rows(owner: nn.Module, name: str) -> None:
+    """Take the updates out, and have what is left make the weight that was made with them."""
+    steps: Any = owner.parametrizations[name]  # type: ignore[index]
+    if all(isinstance(step, LowRankRows) for step in steps):
+        parametrize.remove_parametrizations(owner, name)
+        return
+    made = getattr(owner, name)
+    for place in reversed(range(len(steps))):
+        if isinstance(steps[place], LowRankRows):
+            del steps[place]
+    setattr(owner, name, made)
+
+
+def _is_computed(module: nn.Module, name: str) -> bool:
+    """Say whether a layer's weight is made of others."""
+    return parametrize.is_parametrized(module.get_submodule(name), "weight")
 
 
 def _inside_attention(module: nn.Module, name: str) -> bool:

@@ -14,14 +14,14 @@ from disco.adapters.sites import find_layers
 from disco.core.module import GenerativeModule
 from disco.core.ranges import NaturalInt, PositiveInt
 from disco.core.sites import PROMPT
-from disco.nets.soft_prompt import SoftPrompt
+from disco.nets.soft_prompt import Prompt, SoftPrompt
 
 
 @runtime_checkable
 class Reader(Protocol):
     """A conditioner that reads captions and lets a prompt stand before them."""
 
-    prompt: SoftPrompt | None
+    prompt: Prompt | None
     read_width: int
 
     def read(self, caption: str) -> Float[Tensor, "n e"]:

@@ -26,7 +26,7 @@ Fits = Callable[[nn.Module], bool]
 
 
 def default_sites(module: GenerativeModule, kind: str, wants: str) -> tuple[str, ...]:
-    """Return the sites that a model names for a kind of adapter.
+    """Return the sites that a model names for a kind of adapter, those that this configuration has.
 
     Args:
         module: the model.
@@ -36,15 +36,16 @@ def default_sites(module: GenerativeModule, kind: str, wants: str) -> tuple[str,
     Raises:
         DiscoError: it names none, or has no such part in this configuration.
     """
-    sites = tuple(module.default_sites.get(kind, ()))
-    patterns = [pattern for site in sites if isinstance(pattern := module.sites[site], str)]
-    there = len(patterns) < len(sites) or any(
-        re.fullmatch(pattern, name) for pattern in patterns for name, _ in module.named_modules()
-    )
-    if not there:
+    names = [name for name, _ in module.named_modules()]
+
+    def there(pattern: str | Rows) -> bool:
+        return isinstance(pattern, Rows) or any(re.fullmatch(pattern, name) for name in names)
+
+    sites = tuple(site for site in module.default_sites.get(kind, ()) if there(module.sites[site]))
+    if not sites:
         raise DiscoError(
             f"adapter.sites=default: this {type(module).__name__} has no {wants}",
-            do="choose another adapter, or name its sites",
+            do="choose another adapter (full and selective serve every model), or name sites",
         )
     return sites
 

@@ -56,7 +56,7 @@ STAGES = (
         f"scripts/prepare.py prepare=demo hydra.run.dir={OUT}/corpus",
         "corpus/done",
     ),
-    trains("symbolic", "learn to write tunes", "model=symbolic scale=tiny trainer.max_steps=100"),
+    trains("symbolic", "learn to write tunes", "model=symbolic scale=tiny trainer.max_steps=110"),
     Stage(
         "first-tune",
         "the first music to hear",
@@ -69,7 +69,7 @@ STAGES = (
         "learn to turn sound into tokens and back",
         "model=autoencoder data.books=[ryan,bach] trainer.max_steps=200 optim.lr=3e-4",
     ),
-    trains("musicgen", "learn to speak those tokens", "model=musicgen scale=tiny trainer.max_steps=110"),
+    trains("musicgen", "learn to speak those tokens", "model=musicgen scale=tiny trainer.max_steps=130"),
     trains(
         "lora",
         "adapt it to chorales, which it has never heard",
@@ -77,7 +77,7 @@ STAGES = (
         "adapter.sites=[query,value,out,head]",
     ),
     judges("symbolic", "measure the tunes", f"symbolic {CAREFUL}"),
-    judges("codec", "measure the codec", "codec metric=[onset_f1,signal] seconds=10 count=16"),
+    judges("codec", "measure the codec", "codec metric=[onset_f1,signal] seconds=10 count=24"),
     judges("musicgen", "measure the audio model", "musicgen floors=true count=8"),
     judges("lora", "measure the adapted model", "lora floors=true count=8"),
     judges("base-on-chorales", "measure the base on chorales", "musicgen data.books=[bach] count=8"),

@@ -71,7 +71,14 @@ def compare(first: Found, second: Found, names: tuple[str, str], *, system: str,
         way = rows[name].higher_is_better
         better = None if way is None or not claimed else (found[name].value > 0) == way
         found[name] = replace(found[name], p_value=p_value, claimed=claimed, better=better)
+    uneven = [name for name in found if name not in asked and rows[name].takes != others[name].takes]
     sentences = _sentences(found, unlike, names, len(pairs), level)
+    if uneven:
+        sentences.append(
+            f"{_list(uneven)} are over {rows[uneven[0]].takes} and {others[uneven[0]].takes} takes: "
+            "a distance between sets falls, and an extreme grows, with their number. Make as many of both, "
+            "or read what is extrapolated (…/infinity)."
+        )
     return Compared(names=names, differences=found, sentences=sentences)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import os
 import statistics
 import time
 from collections.abc import Iterator
@@ -14,6 +16,8 @@ import torch
 from lightning.pytorch.utilities.seed import isolate_rng
 from torch.autograd import DeviceType
 
+from disco.core.remembers import Remembers
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -23,6 +27,7 @@ if TYPE_CHECKING:
 SMALL = (2, 3)  # batch sizes that memory is measured at; 1 is left out, as torch treats it specially
 WARM = 2  # steps before those that are measured: an optimiser makes its state in the first
 TIMED = 3
+QUIET = "99"  # above all levels: the profiler writes of its stages to the terminal otherwise
 
 
 @dataclass(frozen=True)
@@ -76,7 +81,7 @@ def measure(
     batch_size: int,
     timed: bool,
 ) -> Step:
-    """Train a few steps at a batch size; weights, buffers and random numbers are then as they were.
+    """Train a few steps at a batch size; whatever training starts from is then as it was.
 
     Args:
         module: with what may move chosen.
@@ -89,6 +94,7 @@ def measure(
     batches = WARM + (TIMED if timed else 2)
     with _undone(module), _served(data, batch_size, data.num_workers if timed else 0):
         make_trainer(batches, [probe]).fit(module, datamodule=data)
+    gc.collect()  # the trainer, with its optimiser and its loader processes
     return Step(probe.held, probe.passing, statistics.median(probe.seconds or [0.0]))
 
 
@@ -96,6 +102,8 @@ def measure(
 def _undone(module: GenerativeModule) -> Iterator[None]:
     kept = {name: value.detach().clone() for name, value in _tensors(module)}
     modes = {name: part.training for name, part in module.named_modules()}
+    parts = [part for part in module.modules() if isinstance(part, Remembers)]
+    memories = [part.memory() for part in parts]
     facts = {name: getattr(module, name) for name in ("fresh", "recounts", "skipped", "window")}
     module.fresh = module.recounts = False  # a survey of the data is not part of a step
     try:
@@ -112,6 +120,8 @@ def _undone(module: GenerativeModule) -> Iterator[None]:
             part.training = modes.get(name, part.training)
         for name, value in facts.items():
             setattr(module, name, value)
+        for part, memory in zip(parts, memories, strict=True):
+            part.recall(memory)
 
 
 def _tensors(module: torch.nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
@@ -149,6 +159,7 @@ class _Probe(L.Callback):
             for parameter in pl_module.parameters():
                 parameter.grad = None  # a profile hears only of releases of what it has seen come
             self.held = held_bytes(pl_module, trainer.optimizers) + _batch_bytes(batch)
+            os.environ.setdefault("KINETO_LOG_LEVEL", QUIET)
             self.profile = torch.profiler.profile(profile_memory=True, acc_events=True)
             self.profile.__enter__()
         self.begun = self.begun or time.perf_counter()

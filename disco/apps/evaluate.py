@@ -23,6 +23,7 @@ from disco.apps.forgetting import SYSTEM, Before, Forgetting, data_to_judge_on, 
 from disco.apps.forgetting import table as table_of_losses
 from disco.apps.judging import Judge, Judged, Known
 from disco.apps.making import Made, make
+from disco.apps.passages import nearest_passages
 from disco.apps.row_cache import RowCache, digest
 from disco.apps.scores import Cell, Found, Sample, Skipped, write_found
 from disco.apps.systems import REFERENCE, given_systems
@@ -34,6 +35,7 @@ from disco.metrics.copied_tokens import CopiedTokens, with_codes
 from disco.metrics.forgetting import Delta, refuse_forgetting
 from disco.metrics.training import training_takes
 
+PASSAGES = 3  # of training data on the page, by each metric that looks for copies
 NUMBERED = re.compile(r"-(\d{3,})$")  # as `write_takes` names pieces of one round
 
 
@@ -61,7 +63,19 @@ def main(cfg: DictConfig) -> Found:
     if forgetting is not None and before is not None:
         found, lost = forgetting.tell(found, before)
     command = shlex.join(["python", *sys.argv])
-    write_report(folder, found, systems, command=command, cost=made.cost if made else {}, shown=cfg.shown)
+    most = min(PASSAGES, cfg.shown)
+    passages = nearest_passages(judge, systems[found.subject], systems.get(REFERENCE, []), most=most)
+    cost = made.cost if made else {}
+    write_report(
+        folder,
+        found,
+        systems,
+        command=command,
+        cost=cost,
+        shown=cfg.shown,
+        deaf={name: metric.deaf for name, metric in judge.metrics.items()},
+        passages=passages,
+    )
     if made is not None and made.cost:
         write_text(folder / "efficiency.json", json.dumps(made.cost, indent=1))
     write_found(folder, found)

@@ -20,6 +20,7 @@ from disco.report.page import LARGEST, Command, Grid, Page, Player, PlayerGroup,
 
 LONGEST = 30.0  # seconds of a clip on the page
 MOST_PLOTS = 24
+ROUNDING = 1e-9  # below it, a distance of equal sets is what rounding left
 WORD = {True: "higher is better", False: "lower is better", None: "nearest to the real music is best"}
 
 
@@ -31,11 +32,13 @@ def write_report(
     command: str,
     cost: Mapping[str, Any],
     shown: int,
+    deaf: Mapping[str, Mapping[str, str]],
+    passages: Sequence[PlayerGroup] = (),
 ) -> None:
     """Write `report.html`; with fewer clips where the page would be too large to mail."""
     shown = min(shown, len(systems[found.subject]))
     while True:
-        groups = list(_groups(found, systems, shown))
+        groups = [*_groups(found, systems, shown), *passages]
         if shown <= 1 or sum(_weight(group) for group in groups) < LARGEST:
             break
         shown //= 2
@@ -44,7 +47,7 @@ def write_report(
         lead=_lead(found, systems),
         findings=[*orders(found), _scores(found), *_missing(found)],
         groups=groups,
-        grids=list(_costs(cost)),
+        grids=[*_costs(cost), *_deaf(deaf)],
         amounts=list(_spreads(found)),
         commands=[Command(text="This evaluation", command=command)],
         footer="Intervals hold the value of endlessly many takes in 95 of 100 evaluations.",
@@ -57,8 +60,12 @@ def written(cell: Cell | None) -> str:
     if cell is None:
         return ""
     if cell.low is None or cell.high is None:
-        return number(cell.value)
-    return f"{number(cell.value)} [{number(cell.low)}, {number(cell.high)}]"
+        return _rounded(cell.value)
+    return f"{_rounded(cell.value)} [{_rounded(cell.low)}, {_rounded(cell.high)}]"
+
+
+def _rounded(value: float) -> str:
+    return number(0.0 if abs(value) < ROUNDING else value)
 
 
 def _lead(found: Found, systems: Mapping[str, Sequence[Known]]) -> str:
@@ -114,6 +121,19 @@ def _costs(cost: Mapping[str, Any]) -> Iterator[Grid]:
             for name, value in cost.items()
         ]
         yield Grid(title="What making costs", columns=["figure", "value"], rows=rows)
+
+
+def _deaf(metrics: Mapping[str, Mapping[str, str]]) -> Iterator[Grid]:
+    rows = [[name, fault, why] for name, faults in metrics.items() for fault, why in faults.items()]
+    if rows:
+        yield Grid(
+            title="What they do not hear",
+            columns=["metric", "fault", "why"],
+            rows=rows,
+            text="Music was spoilt on purpose to see what each metric hears: noise, low-pass, players out of "
+            "tune (detune), notes out of time (jitter), passages in another order (shuffle). A good score "
+            "does not rule these out.",
+        )
 
 
 def _spreads(found: Found) -> Iterator[Histogram]:

@@ -16,7 +16,7 @@ from disco.apps.examine_checks import Check, Facts, checks
 from disco.apps.examine_files import damaged, read_prints, read_refusals
 from disco.core.files import write_text
 from disco.core.ranges import NaturalInt, phrase
-from disco.core.record import Fault, Record, read_manifest
+from disco.core.record import MANIFEST, Fault, Record, read_manifest
 from disco.errors import DiscoError
 from disco.examine.budget import FLOORS, amount
 from disco.examine.spreads import Spread, spreads
@@ -79,7 +79,7 @@ def examine(root: Path, *, regime: str, verify: bool) -> Examination:
     if regime not in FLOORS:
         raise DiscoError(f"regime={regime}: there is no such regime", do=f"choose from {', '.join(FLOORS)}")
     faults: list[Fault] = []
-    records = read_manifest(root / "metadata" / "manifest.jsonl", faults=faults)
+    records = read_manifest(root / MANIFEST, faults=faults)
     if not records:
         raise DiscoError(f"{root} lists no music that can be read", do="prepare it again")
     prints = read_prints(root, records)

@@ -163,7 +163,7 @@ def _enough(records: Sequence[Record], regime: str) -> Check:
     (genres,) = (tally for tally in tallies(training) if tally.field == "genre")
     found = budget(records, genres, regime)
     told = f"{amount(found.hours)} to train on: {floors_in_words(found.hours)}"
-    thin = [f"of {name} there are {amount(hours)}" for name, hours in found.thin.items()]
+    thin = [f"{name}: {amount(hours)}" for name, hours in found.thin.items()]
     if not found.enough:
         do = f"bring {amount(found.floor - found.hours)} more for regime={regime}, or choose a smaller one"
         return wrong("enough", told, do=do)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from disco.apps.examine_checks import SHARED
+from disco.apps.go_on import train_on
 from disco.audio.clip import Clip
 from disco.data.pieces import read_piece
 from disco.errors import DiscoError
@@ -78,7 +80,9 @@ def _findings(found: Examination) -> Iterator[Grid]:
         ],
     )
     for check in found.checks:
-        if check.examples:
+        if check.name == "refused":
+            yield from _refused(found.facts.refusals)
+        elif check.examples:
             yield _list(check)
 
 
@@ -93,12 +97,29 @@ def _list(check: Check) -> Grid:
     )
 
 
+def _refused(rows: Sequence[Mapping[str, str]]) -> Iterator[Grid]:
+    """Say what was left out and what was kept with a warning, each in a table of its own."""
+    for verdict, title in (("refuse", "Left out"), ("warn", "Kept with a warning")):
+        told = [row for row in rows if row.get("verdict") == verdict and row.get("code") != SHARED]
+        if told:
+            more = len(told) - MOST_LINES
+            yield Grid(
+                title=title,
+                text=f"{more:,} more are in examine.json." if more > 0 else "",
+                columns=["File", "Code", "Why", "What to do"],
+                rows=[
+                    [row.get(name, "") for name in ("file", "code", "reason", "cure")]
+                    for row in told[:MOST_LINES]
+                ],
+            )
+
+
 def _bars(tally: Tally) -> Bars:
     values = list(tally.hours.items())
     rest = values[MOST_BARS:]
-    text = (
-        f"{len(rest):,} more values have {amount(sum(hours for _, hours in rest))} together. " if rest else ""
-    )
+    together = amount(sum(hours for _, hours in rest))
+    many = f"{len(rest):,} more values have {together} together. "
+    text = many if len(rest) > 1 else f"One more value has {together}. " if rest else ""
     return Bars(
         title=f"Hours by {tally.field}",
         bars=[Bar(name=name, value=hours, text=amount(hours)) for name, hours in values[:MOST_BARS]],
@@ -112,9 +133,13 @@ def _histogram(spread: Spread) -> Histogram:
         edges=spread.edges,
         counts=spread.counts,
         x_label=spread.unit,
-        text=f"Half lie below {spread.middle:.4g} {spread.unit}, nine tenths between {spread.low:.4g} and "
-        f"{spread.high:.4g}.",
+        text=f"Half lie below {_number(spread.middle)} {spread.unit}, nine tenths between "
+        f"{_number(spread.low)} and {_number(spread.high)}.",
     )
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value + 0.0:.1f}"
 
 
 def _heard(found: Examination, clips: int) -> Sequence[PlayerGroup]:
@@ -148,11 +173,11 @@ def _player(root: Path, record: Record) -> Player | None:
 
 
 def _go_on(found: Examination) -> list[Command]:
+    train = train_on(found.root, found.records)
     return [
-        Command(text="train on it", command=f"python train.py data=audio data.root={found.root}"),
+        Command(text="train on it", command=train),
         Command(
             text="hear rare genres more often",
-            command=f"python train.py data=audio data.root={found.root} data.balance_by=genre "
-            "data.balance_power=0.5",
+            command=f"{train} data.balance_by=genre data.balance_power=0.5",
         ),
     ]

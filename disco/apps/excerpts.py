@@ -12,7 +12,7 @@ from disco.apps.spoil import Spoil
 from disco.apps.takes import SCORES, Piece, list_pieces
 from disco.audio.io import read_clip, write_clip
 from disco.core.ranges import NaturalFloat, PositiveFloat, PositiveInt
-from disco.core.record import Record, read_manifest, write_manifest
+from disco.core.record import MANIFEST, Record, read_manifest, write_manifest
 from disco.errors import DiscoError
 
 
@@ -72,7 +72,7 @@ class Excerpts:
         return target
 
     def _pieces(self) -> list[Piece]:
-        manifest = self.folder / "metadata" / "manifest.jsonl"
+        manifest = self.folder / MANIFEST
         if manifest.is_file():
             pieces = [Piece(folder=self.folder, record=record) for record in read_manifest(manifest)]
         else:
@@ -100,7 +100,7 @@ class Excerpts:
             clip = self.spoil(clip, torch.Generator().manual_seed(index))
         record = replace(
             piece.record,
-            id=f"{piece.name}@{start:g}s",
+            id=f"{piece.name.replace('/', ':')}@{start:g}s",  # a manifest's ids hold no slash
             file_path=f"{index:04d}.wav",
             start=0.0,
             gain_db=0.0,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig, open_dict
 from rich.console import Console
 
+from disco.apps.batches import largest_batch, settle
 from disco.apps.compose import build
 from disco.apps.parts import build_adapter, build_data, build_module, build_weights
 from disco.apps.plan import free_memory
@@ -44,8 +45,9 @@ def main(cfg: DictConfig) -> dict[str, Any]:
         found |= FINDERS[name](cfg, folder)
         if name == "batch":
             cfg.data.batch_size = found["data.batch_size"]
+            found |= {} if cfg.effective_batch is None else {"effective_batch": cfg.effective_batch}
     write_text(folder / "found.json", json.dumps(found, indent=1))
-    typed = " ".join(f"{key}={value:g}" for key, value in found.items() if "." in key)
+    typed = " ".join(f"{key}={found[key]:g}" for key in TYPED if key in found)
     console = Console(soft_wrap=True, highlight=False)
     console.print(typed, markup=False)
     console.print(f"the trials: {folder}")
@@ -63,8 +65,10 @@ def find_rate(cfg: DictConfig, folder: Path) -> dict[str, Any]:
     module, data = _parts(cfg)
     if not module.automatic_optimization:
         raise DiscoError("a model with a critic has two rates", do="leave adversarial out of loss=[…]")
+    settle(cfg)  # a step sees the items that it will see in training
     with _scratch(cfg) as scratch:
         trainer = dry_trainer(scratch, module, cfg.lr.steps, [])
+        trainer.accumulate_grad_batches = cfg.trainer.accumulate_grad_batches
         finder = Tuner(trainer).lr_find(
             module,
             datamodule=data,
@@ -84,6 +88,8 @@ def find_rate(cfg: DictConfig, folder: Path) -> dict[str, Any]:
 
 def find_batch(cfg: DictConfig, folder: Path) -> dict[str, Any]:
     """Double the batch size until memory, the data or `batch.most` ends it; the last that went well.
+
+    Of an `effective_batch` it is the largest below, of which whole batches make it.
 
     A process that asks the system for more memory than there is gets no error, it is killed. So sizes
     whose step is foreseen to take more than `batch.memory_share` of what is free are not tried.
@@ -113,10 +119,11 @@ def find_batch(cfg: DictConfig, folder: Path) -> dict[str, Any]:
             max_val=sizes[-1],
             steps_per_trial=cfg.batch.steps,
         )
-    size = min(found or 1, sizes[-1])
+    size = largest_batch(cfg, min(found or 1, sizes[-1]))
     return {"data.batch_size": size, "peak_bytes": peak_at(size, small, larger)}
 
 
+TYPED = ("data.batch_size", "effective_batch", "optim.lr")  # of what is found, on the command line
 FINDERS: dict[str, Callable[[DictConfig, Path], dict[str, Any]]] = {"batch": find_batch, "lr": find_rate}
 
 

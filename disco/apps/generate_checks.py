@@ -6,13 +6,14 @@ import math
 from numbers import Real
 from typing import Any
 
-from omegaconf import DictConfig, ListConfig
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from disco.errors import DiscoError
 
 MOST_CHARACTERS = 1000  # some two hundred words; text encoders read about half of that
 MOST_SECONDS = 3600.0
 MOST_TAKES = 256
+APART = 1_000_003  # between the seeds of takes of which the best one is kept
 FORMATS = ("wav", "flac")
 FIRST_PICTURE = 0x1F000  # emoji and the like lie from here on, notes and accidentals before
 JOINERS = "\ufe0f\u200d"  # what makes one emoji of several
@@ -24,6 +25,8 @@ def check_wish(cfg: DictConfig) -> None:
     Raises:
         DiscoError: names the key.
     """
+    for key in sorted(OmegaConf.missing_keys(cfg)):
+        raise DiscoError(f"{key} is not said", do=f"give {key}=…")
     for key in ("seconds", "tempo_bpm", "chunk"):
         check_number(cfg[key], key, above=0.0)
     if cfg.go_on_seconds is not None:
@@ -40,6 +43,8 @@ def check_wish(cfg: DictConfig) -> None:
         )
     seeds_of(cfg)
     check_prompt(cfg.prompt)
+    for place, wording in enumerate(cfg.wordings):
+        check_prompt(wording, f"wordings[{place}]")
     check_sampler(cfg.sampler)
 
 
@@ -111,8 +116,8 @@ def check_number(value: Any, key: str, *, above: float | None) -> None:
         raise DiscoError(f"{key}={value}: it must be 0 or more", do=f"give {key}=…")
 
 
-def seeds_of(cfg: DictConfig) -> int | list[int]:
-    """Return one seed for all takes, or one for each.
+def seeds_of(cfg: DictConfig, of: int = 1) -> int | list[int]:
+    """Return one seed for all takes, or one for each, and for each further one of `of` that are made.
 
     Raises:
         DiscoError: something else, or not one for each take.
@@ -124,4 +129,6 @@ def seeds_of(cfg: DictConfig) -> int | list[int]:
         raise DiscoError(
             f"seed={seed}: {len(seed)} seeds for {cfg.count} takes", do=f"give count={len(seed)}, or one seed"
         )
-    return seed
+    return (
+        [one + APART * further for one in seed for further in range(of)] if isinstance(seed, list) else seed
+    )

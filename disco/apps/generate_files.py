@@ -7,9 +7,11 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from disco.core.asking import NAMES
+
 SAID = (
-    "run", "prompt", "tags", "tempo_bpm", "metre", "seconds", "go_on_from", "go_on_seconds",
-    "later", "sampler", "guidance",
+    "run", "prompt", "wordings", "ensemble", "tags", "tempo_bpm", "metre", "seconds",
+    "go_on_from", "go_on_seconds", *NAMES, "later", "sampler", "guidance",
 )  # fmt: skip
 
 
@@ -17,7 +19,7 @@ def settings_of(cfg: DictConfig, take: int) -> str:
     """Return the settings of a take as JSON; nothing of machine or hour, so that files stay the same."""
     plain: Any = OmegaConf.to_container(cfg, resolve=True)
     said = {name: plain[name] for name in SAID if plain.get(name) not in (None, [], {})}
-    for node in (said.get("sampler", {}), *said.get("guidance", {}).values()):
+    for node in (said.get("sampler", {}), said.get("ensemble", {}), *said.get("guidance", {}).values()):
         node.pop("_target_", None)
     seed = plain["seed"]
     said["seed"] = seed[take] if isinstance(seed, list) else seed

@@ -60,7 +60,7 @@ def _changed(cfg: DictConfig, change: DictConfig) -> DictConfig:
     wish = cfg.copy()
     if "prompt" in change:
         check_prompt(change.prompt, "later.prompt")
-        wish.prompt = change.prompt
+        wish.prompt, wish.wordings = change.prompt, []
     if "tags" in change:
         OmegaConf.set_struct(wish.tags, value=False)
         wish.tags = OmegaConf.merge(wish.tags, change.tags)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-FREE = ("prompt", "go_on_from", "run")  # keys whose values are plain text
+GIVEN = ("melody", "chords", "sections", "midi", "style", "image")  # as in core.asking, without torch
+FREE = ("prompt", "go_on_from", "run", *GIVEN)  # keys whose values are plain text; those of tags are too
+REFERRING = ("run", "go_on_from")  # which may refer to other keys and to the environment: ${…}
 
 
 def plainly(arguments: Sequence[str]) -> list[str]:
@@ -15,12 +17,25 @@ def plainly(arguments: Sequence[str]) -> list[str]:
     return [_quoted(word) for word in arguments]
 
 
+def typed(key: str, value: str) -> str:
+    """Return the word that one types so that `plainly` takes the value as it is, whatever it holds."""
+    word = f"{key}={value}"
+    return _in_quotes(key, value) if plainly([word]) == [word] else word
+
+
 def _quoted(word: str) -> str:
     key, equals, value = word.partition("=")
-    if not equals or key not in FREE or value == "null" or _is_quoted(value):
+    free = key in FREE or key.lstrip("+").startswith("tags.")
+    if not equals or not free or value == "null" or _is_quoted(value):
         return word
-    # Within quotes backslashes count only before a quote.
+    return _in_quotes(key, value)
+
+
+def _in_quotes(key: str, value: str) -> str:
+    # Within quotes backslashes count only before a quote, and before what would be a reference.
     escaped = re.sub(r'(\\*)("|$)', lambda end: 2 * end[1] + ('\\"' if end[2] else ""), value)
+    if key not in REFERRING:
+        escaped = re.sub(r"(\\*)\$\{", lambda found: 2 * found[1] + "\\${", escaped)
     return f'{key}="{escaped}"'
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from disco.core.batch import Conditions
 from disco.core.metric import Asked, Take
 from disco.core.record import Record
 from disco.data.crops import Crop, CropPlan, conditions_of
+from disco.data.given import Giver
 from disco.data.pieces import read_piece
 from disco.errors import DiscoError
 from disco.metrics.mood import WORDS
@@ -33,8 +35,17 @@ class HeldOut:
     takes: list[Take]
 
 
-def hold_out(data: MusicData, split: str, *, seconds: float, count: int) -> HeldOut:
+def hold_out(
+    data: MusicData, split: str, *, seconds: float, count: int, wants: Sequence[str] = ()
+) -> HeldOut:
     """Return `count` crops of `seconds`, spread over the split's records, none shorter than asked.
+
+    Args:
+        data: not yet told what a model wants, or told.
+        split: of it.
+        seconds: of each crop.
+        count: of crops, at most.
+        wants: what a model hears beyond words, see `Conditions.given`.
 
     Raises:
         DiscoError: the split has no record that long.
@@ -47,6 +58,9 @@ def hold_out(data: MusicData, split: str, *, seconds: float, count: int) -> Held
     plan = CropPlan(records, seconds=seconds, seed=0, draw=False, most=count)
     crops = [plan.crop(0, index) for index in range(len(plan))]
     crops = [crop for crop in crops if crop.record.duration - crop.start >= seconds]
+    if wants:
+        giver = Giver(Path(data.root), wants, seed=0)  # type: ignore[attr-defined]  as in `_take`
+        crops = [giver.give(crop, (0, index)) for index, crop in enumerate(crops)]
     return HeldOut(conditions_of(crops), [_take(data, crop) for crop in crops])
 
 

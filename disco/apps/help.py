@@ -66,7 +66,7 @@ def _keys(path: Path) -> Iterator[str]:
     for line in path.read_text(encoding="utf-8").splitlines()[1:]:
         if line[:1].isalpha():
             within = not line.startswith(("defaults:", "hydra:", "run_dir:"))
-        if within and line.strip():
+        if within and line.strip() and "_target_:" not in line:
             yield f"  {line}"
 
 

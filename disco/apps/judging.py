@@ -192,13 +192,10 @@ class Judge:
     def _sum_up(self, name: str, asks: Sequence[Ask], judged: Judged) -> str | None:
         """Add a metric's cells and values; return why there are none."""
         metric = self.metrics[name]
-        rows: Rows = []
-        for ask in asks:
-            found = self.heard[self.keys[name], ask.job.key]
-            if isinstance(found, Failed):
-                return found.reason
-            rows += found
-        metric.rows = [decode(row) for row in rows]
+        found = self.rows_of(name, asks)
+        if isinstance(found, Failed):
+            return found.reason
+        metric.rows = found
         try:
             singles = per_take(metric, len(judged.values))
             cells, missing = cells_of(name, metric, singles)
@@ -213,6 +210,16 @@ class Judge:
             mine.update({f"{name}/{key}": value for key, value in values.items()})
         judged.not_computed.update(dict.fromkeys(missing, "no take defines it"))
         return None
+
+    def rows_of(self, name: str, asks: Sequence[Ask]) -> list[Any] | Failed:
+        """Return what a metric noted of what it has heard, in the order of what it was asked."""
+        rows: list[Any] = []
+        for ask in asks:
+            found = self.heard[self.keys[name], ask.job.key]
+            if isinstance(found, Failed):
+                return found
+            rows += [decode(row) for row in found]
+        return rows
 
     def _asks(
         self,

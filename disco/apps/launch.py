@@ -28,7 +28,7 @@ from disco.errors import DiscoError
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-UNWRITABLE = (errno.EACCES, errno.EROFS, errno.ENOSPC, errno.ENOTDIR, errno.EDQUOT)
+UNWRITABLE = (errno.EACCES, errno.EROFS, errno.ENOSPC, errno.ENOTDIR, errno.EDQUOT, errno.EFBIG)
 CONF = Path(__file__).resolve().parents[2] / "conf"
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal
 
 from disco.errors import DiscoError
@@ -19,7 +21,7 @@ class Nothing:
         return lambda *arguments, **options: None
 
 
-GUARDED = ("log_metrics", "log_hyperparams", "log_graph", "save", "finalize")
+GUARDED = ("log_metrics", "log_hyperparams", "log_graph", "log_image", "log_audio", "save", "finalize")
 
 
 def wandb(
@@ -52,8 +54,13 @@ def wandb(
 
 
 def forgiving(logger: Logger) -> Logger:
-    """Let a logger fail without the training: it says so once, and from then on is not asked again."""
+    """Let a logger fail without the training: it says so once, and from then on is not asked again.
+
+    Its `attempt` does the same for what others do with it.
+    """
     trust, kind = _Trust(type(logger).__name__), type(logger)
+    logger.attempt = trust.guard(lambda work: work())  # pyright: ignore[reportAttributeAccessIssue]
+    _hush_writers()
     for name in GUARDED:
         if hasattr(logger, name):
             setattr(logger, name, trust.guard(getattr(logger, name)))
@@ -80,11 +87,26 @@ class _Trust:
             try:
                 return method(*arguments, **options)
             except Exception as error:  # a log is worth less than what it tells of
-                self.lost = True
-                sys.stderr.write(f"{self.name} logs no more: {_root_of(error)}\n")
+                if not self.lost:  # by what this called
+                    self.lost = True
+                    with suppress(OSError):
+                        sys.stderr.write(f"{self.name} logs no more: {_root_of(error)}\n")
                 return otherwise
 
         return guarded
+
+
+def _hush_writers() -> None:
+    """Keep TensorBoard's threads from printing a traceback; what they met is raised at the next call."""
+    before = threading.excepthook
+    if before.__module__ == __name__:
+        return
+
+    def hook(met: threading.ExceptHookArgs) -> None:
+        if type(met.thread).__name__ != "_AsyncWriterThread" or not isinstance(met.exc_value, OSError):
+            before(met)
+
+    threading.excepthook = hook
 
 
 def _root_of(error: BaseException) -> BaseException:

@@ -50,7 +50,8 @@ def make(cfg: DictConfig, folder: Path, efficiency: Efficiency | None) -> Made:
     if cfg.losses:
         data.serve(module.view)
     data.prepare_data()
-    held = hold_out(data, cfg.split, seconds=cfg.seconds, count=cfg.count)
+    wants = module.view.wants
+    held = hold_out(data, cfg.split, seconds=cfg.seconds, count=cfg.count, wants=wants)
     sampler = build(cfg.sampler, "sampler")
     pieces = _pieces(module, held, seconds=cfg.seconds, sampler=sampler, seed=cfg.seed)
     systems: dict[str, Sequence[Any]] = {"made": pieces, "real": [take.sound for take in held.takes]}

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from disco.core.datamodule import MusicData
     from disco.core.module import GenerativeModule
 
-WORDS = ("brief", "only", "off")
+WORDS = ("auto", "brief", "only", "off")
+WORTH = 300  # batches of a run; 13 dry ones, of which 8 are small, are then under a twentieth of it
 LOWER = "lower model.width or model.depth (scale=…), move less (adapter=lora), or take optim=sgd"
 
 
@@ -161,14 +162,27 @@ def refuse_too_big(needed: int, free: int, what: str, do: str) -> None:
         raise DiscoError(f"{what} {in_words(needed)}, and {in_words(free)} are free", do=do)
 
 
-def say_briefly(sizes: Sizes | None) -> None:
+def pays(cfg: DictConfig, processes: int, *, begun: bool) -> bool:
+    """Say whether a run measures its plan: one rule, a new run in one process that makes `WORTH` batches."""
+    batches = cfg.trainer.max_steps * cfg.trainer.accumulate_grad_batches
+    alone = processes == 1 and isinstance(cfg.trainer.strategy, str)
+    return cfg.plan == "auto" and alone and not begun and batches >= WORTH
+
+
+def say_briefly(sizes: Sizes | None, rest: str = "plan=only measures the rest") -> None:
     """Write one line, where anything is known."""
     if sizes is None:
         return
     sys.stderr.write(
         f"plan: {_count(sizes.total)} parameters, {_moving(sizes)}; at least {in_words(sizes.least)} of "
-        f"memory, {in_words(sizes.saved)} of disk (plan=only measures the rest)\n"
+        f"memory, {in_words(sizes.saved)} of disk ({rest})\n"
     )
+
+
+def say_measured(plan: Plan) -> None:
+    """Write the rest of it: what a few steps have shown."""
+    _, memory, seconds, _ = plan.lines()
+    sys.stderr.write(f"plan: {memory}\nplan: {seconds}\n")
 
 
 @dataclass(frozen=True, kw_only=True)

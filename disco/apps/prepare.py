@@ -20,6 +20,7 @@ from omegaconf import DictConfig
 from rich.console import Console
 
 from disco.apps.compose import build, resolve
+from disco.apps.go_on import train_on
 from disco.apps.parts import build_codec
 from disco.core.record import Record
 from disco.errors import DiscoError
@@ -129,7 +130,7 @@ def _tell(records: list[Record], target: Path) -> None:
     for row in _rows(report):
         if row["code"] == "shared_sides":  # of the whole set, not of its file
             console.print(f"note: {row['reason']}; {row['cure']}", soft_wrap=True)
-    console.print(f"train on it: python train.py data=audio data.root={target}", soft_wrap=True)
+    console.print(f"train on it: {train_on(target, records)}", soft_wrap=True, markup=False)
 
 
 def _counts(report: Path, verdict: str) -> Counter[str]:

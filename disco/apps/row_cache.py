@@ -19,6 +19,7 @@ from disco.core.embedder import content
 from disco.core.files import file_hash, write_text
 from disco.core.metric import Take
 from disco.errors import DiscoError
+from disco.metrics.training import training_key
 from disco.midi.score import NoteTable
 
 HEARING = ("audio", "core", "embedders", "metrics", "midi", "nets")  # packages whose code makes the rows
@@ -64,10 +65,15 @@ def digest(*parts: str) -> str:
 
 
 def metric_key(node: Mapping[str, Any], *, training: bool) -> str:
-    """Return what a metric's rows depend on beside what is heard: settings, code, training data."""
+    """Return what a metric's rows depend on beside what is heard: settings, code, training data.
+
+    Data that cannot be read has no key: the metric says why, and nothing is kept of it.
+    """
     root = node.get("root")
-    manifest = Path(root) / "metadata" / "manifest.jsonl" if training and root else None
-    learnt = file_hash(manifest) if manifest is not None and manifest.is_file() else ""
+    try:
+        learnt = training_key(Path(root), int(node["most"])) if training and root else ""
+    except DiscoError:
+        learnt = ""
     return digest(settings_key(node), code_key(), learnt)
 
 

@@ -174,8 +174,12 @@ def open_base(run: Run) -> tuple[GenerativeModule, Adapter]:
 
 
 def base_of(cfg: DictConfig) -> dict[str, str]:
-    """Return which weights a run starts from, with their hash."""
-    run = cfg.weights.get("run")
+    """Return which weights a run starts from, with their hash: a run's, or others' that have a path."""
+    run, path = cfg.weights.get("run"), cfg.weights.get("path")
+    if path:
+        from disco.weights.published import find_published
+
+        return {"run": path, "sha256": find_published(path).sha256}
     return {"run": run, "sha256": file_hash(Run(Path(run)).weights)} if run else {}
 
 

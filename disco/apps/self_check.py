@@ -33,10 +33,12 @@ def check_adapter(run: Run, module: GenerativeModule, trainer: L.Trainer) -> dic
 
     Returns how much the adapter changes what the model says on a validation batch: mean and largest
     difference from the base, which is given the counts of the new data too, where there are some; what
-    these change; and the largest differences of the reopened and of the merged model from the trained one.
+    these change; `learnt`, the largest difference from the adapter as it began, which is the base for those
+    that begin as the identity; and the largest differences of the reopened and of the merged model from the
+    trained one.
 
     Raises:
-        DiscoError: the adapter changes nothing, or what was saved or merged says something else.
+        DiscoError: training changed nothing, or what was saved or merged says something else.
     """
     batch = next(iter(trainer.datamodule.val_dataloader()))  # type: ignore[attr-defined]  fit set it
     module = module.cpu().eval()
@@ -48,9 +50,11 @@ def check_adapter(run: Run, module: GenerativeModule, trainer: L.Trainer) -> dic
     counted = {name: kept[names[name]] for name in _counted(opened) if names[name] in kept}
     told, before = _base_said(opened, counted, batch)
     adapter.attach(opened)
+    begun = _said(opened, batch)
     run.load(opened)
     again = _said(opened, batch)
     told |= _changed(again, before)
+    told["learnt"] = _changed(again, begun)["largest_change"]
     told["reopened"] = _apart(again, trained)
     if adapter.mergeable:
         adapter.merge(opened)
@@ -141,11 +145,12 @@ def _exactness(module: GenerativeModule) -> float:
 
 def _judge(told: Mapping[str, float], trained: _Said, same: float) -> None:
     largest = max(1.0, float(trained.values.abs().max()))
+    do = "train longer, raise optim.lr, or name more sites"
     if told["largest_change"] <= NOTHING * largest:
         also = ", only what was counted again does" if "recounted_change" in told else ""
-        raise DiscoError(
-            f"the adapter changes nothing{also}", do="train longer, raise optim.lr, or name more sites"
-        )
+        raise DiscoError(f"the adapter changes nothing{also}", do=do)
+    if told.get("learnt", largest) <= NOTHING * largest:
+        raise DiscoError("the adapter learnt nothing: it says what it said before the first step", do=do)
     close = same * largest
     limits = {"reopened": close, "merged": max(close, ROUNDED * told["largest_change"])}
     for name, limit in limits.items():
@@ -155,6 +160,9 @@ def _judge(told: Mapping[str, float], trained: _Said, same: float) -> None:
 
 def _say(what: str, told: Mapping[str, float], last: str) -> None:
     merged = f", merged within {told['merged']:.1g}" if "merged" in told else ""
+    largest = told["largest_change"]
+    learnt = told.get("learnt", largest)
+    begun = f" ({learnt:.3g} of it learnt)" if abs(learnt - largest) > 0.01 * largest else ""
     counted = (
         f"the prior counted again changes what the model says by {told['recounted_change']:.3g} on average; "
         f"beyond that "
@@ -163,6 +171,6 @@ def _say(what: str, told: Mapping[str, float], last: str) -> None:
     )
     Console().print(
         f"self-check: {counted}{what} changes what the model says by {told['mean_change']:.3g} on average, "
-        f"{told['largest_change']:.3g} at most; reopened within {told['reopened']:.1g}{merged}; {last}",
+        f"{largest:.3g} at most{begun}; reopened within {told['reopened']:.1g}{merged}; {last}",
         soft_wrap=True,
     )

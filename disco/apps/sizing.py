@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from hydra.core.hydra_config import HydraConfig
@@ -46,6 +46,12 @@ class Sizing:
     decided: bool
     settings: tuple[Setting, ...]
     hours: tuple[int, int] | None
+
+    def also(self, settings: Sequence[Setting]) -> Sizing:
+        """Return it with more settings, which take the place of those of the same key."""
+        keys = {setting.key for setting in settings}
+        kept = [setting for setting in self.settings if setting.key not in keys]
+        return replace(self, settings=(*kept, *settings))
 
     def __str__(self) -> str:
         took = f"; the guide expects {self.hours[0]} to {self.hours[1]} hours" if self.hours else ""

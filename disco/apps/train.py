@@ -15,11 +15,13 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from disco.apps.bases import none_ships, take_shipped
+from disco.apps.batches import settle
 from disco.apps.captions import read_ahead
 from disco.apps.compose import build, check
 from disco.apps.coverage import check_coverage
 from disco.apps.failures import in_words
-from disco.apps.identity import identity_of
+from disco.apps.identity import check_same, identity_of
 from disco.apps.loggers import forgiving
 from disco.apps.parts import (
     build_adapter,
@@ -31,11 +33,23 @@ from disco.apps.parts import (
     how_to_get_a_base,
 )
 from disco.apps.places import confined
-from disco.apps.plan import check_word, foresee, measure_plan, say_briefly, sizes_of
+from disco.apps.plan import (
+    Plan,
+    Sizes,
+    check_word,
+    foresee,
+    measure_plan,
+    pays,
+    say_briefly,
+    say_measured,
+    sizes_of,
+)
 from disco.apps.resume import find_run
 from disco.apps.runs import Run, base_of
 from disco.apps.self_check import check_adapter
+from disco.apps.set_up import SettingUp, setting_up
 from disco.apps.sizing import count_parameters, size_up
+from disco.apps.soundness import check_soundness
 from disco.errors import DiscoError
 from disco.executors.worker import die_with_parent
 
@@ -43,14 +57,20 @@ if TYPE_CHECKING:
     import lightning as L
 
     from disco.core.contracts import Adapter
+    from disco.core.datamodule import MusicData
     from disco.core.module import GenerativeModule
 
 
 def main(cfg: DictConfig) -> float | None:
     """Train what the config says; return the validation loss, for sweeps."""
+    _quiet()
+    with setting_up(cfg) as waiting:
+        return _train(cfg, waiting)
+
+
+def _train(cfg: DictConfig, waiting: SettingUp) -> float | None:
     import lightning as L  # torch only once the config stands
 
-    _quiet()
     _refuse_local_ranks(cfg)
     cfg = inherit(cfg)
     run, checkpoint = _place(cfg)
@@ -60,28 +80,39 @@ def main(cfg: DictConfig) -> float | None:
 
     module = build_module(cfg, training=True)
     sizing = size_up(cfg, count_parameters(module))
+    sizing = sizing.also(settle(cfg, None if checkpoint is None else run.config))
     recipe = module.recipe = build(cfg.optim, "optim")
     adapter = build_adapter(cfg)
     build_weights(cfg).load(module)
     adapter.attach(module)
     module.identity = identity_of(cfg)
+    if checkpoint is not None:
+        check_same(checkpoint, module.identity)
     data = build_data(cfg).serve(module.view)
     trainer = build_trainer(cfg, module)
+    waiting.at("looking at the data")
     recipe.check(module, cfg.trainer.max_steps)  # what does not fit is refused before any music is rendered
-    check_coverage(module, data)
+    coverage = check_coverage(module, data)
+    if trainer.is_global_zero:
+        check_soundness(data)
     if cfg.plan == "only":
-        known = sizes or sizes_of(cfg, module)
-        plan = measure_plan(cfg, known, module, data, lambda *asked: dry_trainer(cfg, module, *asked))
-        sys.stdout.write("\n".join(plan.lines()) + "\n")
+        sys.stdout.write("\n".join(_measured(cfg, sizes, module, data).lines()) + "\n")
         return None
     _end_with_the_first(trainer)
+    waiting.at("reading captions")
     read_ahead(module, data)
-    trainer.callbacks.extend(_pruning())  # pyright: ignore[reportAttributeAccessIssue]
+    trainer.callbacks.extend([*_pruning(), waiting.callback()])  # pyright: ignore[reportAttributeAccessIssue]
     with run.held() if trainer.is_global_zero else nullcontext():
         if trainer.is_global_zero:
-            say_briefly(sizes)
+            if pays(cfg, trainer.world_size, begun=checkpoint is not None):
+                say_briefly(sizes or sizes_of(cfg, module), "the rest is being measured")
+                waiting.at("measuring a few dry steps")
+                say_measured(_measured(cfg, sizes, module, data))
+            else:
+                say_briefly(sizes)
             run.begin(cfg)
-            sys.stdout.write(f"{sizing}\n")
+            sys.stdout.write(f"{sizing}\n{coverage}")
+        waiting.at("preparing the data")
         begun = time.monotonic()
         with in_words(cfg, trainer):
             trainer.fit(module, datamodule=data, ckpt_path=checkpoint)
@@ -102,12 +133,14 @@ def _quiet() -> None:
 
 def inherit(cfg: DictConfig) -> DictConfig:
     """Take model, codec and conditioners from the run that is the start; the command line still wins."""
+    take_shipped(cfg)
     base = cfg.weights.get("run")
     if base is None:
         return cfg
     if not Run(Path(base)).weights.is_file():
         raise DiscoError(
-            f"weights.run: there is no trained base at {base}", do=how_to_get_a_base(chosen_model(cfg))
+            f"weights.run: there is no trained base at {base}{none_ships(base)}",
+            do=how_to_get_a_base(chosen_model(cfg)),
         )
     inherited = Run(Path(base)).config
     with open_dict(cfg):
@@ -185,6 +218,14 @@ def dry_trainer(
     trainer = build_trainer(cfg, module)
     trainer.callbacks.extend(callbacks)  # pyright: ignore[reportAttributeAccessIssue]
     return trainer
+
+
+def _measured(cfg: DictConfig, sizes: Sizes | None, module: GenerativeModule, data: MusicData) -> Plan:
+    """Return the plan that a few dry steps on the data that is ready to be served lead to."""
+    data.prepare_data()
+    read_ahead(module, data)
+    known = sizes or sizes_of(cfg, module)
+    return measure_plan(cfg, known, module, data, lambda *asked: dry_trainer(cfg, module, *asked))
 
 
 def _cpu_precision() -> str:

@@ -7,6 +7,7 @@ import multiprocessing
 import runpy
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 from multiprocessing.process import BaseProcess
 
 from disco.apps.launch import settle_environment
@@ -34,7 +35,8 @@ class WarmStart:
 
 def _script(words: list[str]) -> None:
     sys.argv = words
-    sys.stdout.reconfigure(line_buffering=True)
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)  # a pipe hears of progress as it is made
     try:
         runpy.run_path(words[0], run_name="__main__")
     finally:

@@ -12,7 +12,7 @@ class BadAudio(DiscoError):  # noqa: N818 (a fault of a file; what is raised is 
 
     Args:
         code: `not_regular`, `unreadable`, `missing_extra`, `empty`, `truncated`, `damaged`, `too_short`,
-            `non_finite`, `absurd_level`, `odd_rate` or `odd_channels`.
+            `non_finite`, `absurd_level`, `odd_rate`, `odd_channels` or `long_tags`.
         message: what is wrong, without the file's name.
         do: what its owner can do.
         verdict: `refuse` leaves the file out, `warn` only tells.

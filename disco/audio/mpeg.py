@@ -40,8 +40,15 @@ class Frame(NamedTuple):
 
 @dataclass
 class Promise:
-    """How many samples per channel there should be, None when nothing says so, and what looks wrong."""
+    """What an MP3 says it is.
 
+    Attributes:
+        start: where its first frame begins, behind tags and junk.
+        frames: how many samples per channel there should be, None when nothing says so.
+        doubts: what looks wrong.
+    """
+
+    start: int
     frames: int | None
     doubts: list[BadAudio] = field(default_factory=list)
 
@@ -100,7 +107,7 @@ def inspect_mp3(path: Path) -> Promise:
         tag = _tag(file.read(frame.size), frame)
         first = start + frame.size if tag else start
         frames, lost, cut_off = _walk(file, first, frame.kind)
-        promise = Promise((tag.frames if tag and tag.frames else frames) * frame.samples)
+        promise = Promise(start, (tag.frames if tag and tag.frames else frames) * frame.samples)
         if tag:
             assert promise.frames is not None
             promise.frames = max(0, promise.frames - tag.cut)

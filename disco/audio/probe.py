@@ -13,6 +13,7 @@ from disco.audio.mpeg import first_frame, skip_id3
 
 _UNSAID = (0, 0xFFFFFFFF)  # sizes written by programs that cannot seek back
 _OGG_TAIL = 1 << 17  # twice the largest page
+_OGG_HEAD = 1 << 24  # bytes of tags that are read; the decoder holds several copies of them
 _EXPORT = "export or copy the file again"
 
 
@@ -129,12 +130,18 @@ def _check_data(promised: int, there: int, *, unsaid: bool) -> None:
 
 
 def check_ogg(path: Path) -> None:
-    """Look for the page that ends an Ogg stream (RFC 3533, section 6).
+    """Look for the page that ends an Ogg stream (RFC 3533, section 6), and for sound behind its tags.
 
     Raises:
-        BadAudio: `truncated`.
+        BadAudio: `truncated`, or `long_tags`.
     """
     with path.open("rb") as file:
+        if _ogg_head(file) > _OGG_HEAD:
+            raise BadAudio(
+                "long_tags",
+                f"its tags have more than {_OGG_HEAD >> 20} MB",
+                do="take the picture out of its tags",
+            )
         file.seek(0, os.SEEK_END)
         file.seek(max(0, file.tell() - _OGG_TAIL))
         tail = file.read()
@@ -145,3 +152,17 @@ def check_ogg(path: Path) -> None:
         whole = bool(tail[page + 5] & 4) and page + 27 + len(lacing) + sum(lacing) <= len(tail)
     if not whole:
         raise BadAudio("truncated", "its last page is missing", do=_EXPORT)
+
+
+def _ogg_head(file: BinaryIO) -> int:
+    """Return how many bytes of pages stand before the first that ends a piece of sound; little is read."""
+    place = 0
+    while place <= _OGG_HEAD:
+        file.seek(place)
+        head = file.read(27)
+        if len(head) < 27 or head[:4] != b"OggS":
+            break
+        if 0 < int.from_bytes(head[6:14], "little") < 1 << 63:  # -1: none of its packets ends here
+            break
+        place += 27 + head[26] + sum(file.read(head[26]))
+    return place

@@ -7,6 +7,7 @@ with AudioStream(path) as stream:
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -29,6 +30,7 @@ ABSURD = 1e6  # full scale is 1; a float file beyond this holds no sound
 _BLOCK_VALUES = 1 << 20  # samples of all channels in a block: 4 MiB
 _VORBIS_TO_WAVE = {3: (0, 2, 1), 5: (0, 2, 1, 3, 4), 6: (0, 2, 1, 5, 3, 4)}  # Vorbis I, section 4.3.9
 _MP3_SLACK = 3 * 1152  # frames of MPEG audio that encoders and decoders disagree about at the edges
+_OGG_SHORT = 0.01  # of its length may be missing from an Ogg stream whose last page is there
 
 _EXPORT = "export or copy the file again"
 
@@ -115,8 +117,9 @@ class AudioStream:
         return open_plain(path, self._bytes) if self.kind == "wav" else None
 
     def _open(self) -> soundfile.SoundFile:
-        """Open by descriptor, so that libsndfile sees no suffix to guess from."""
+        """Open by descriptor, so that libsndfile sees no suffix to guess from, and no tag before an MP3."""
         try:
+            os.lseek(self._bytes.fileno(), self._promise.start if self._promise else 0, os.SEEK_SET)
             return soundfile.SoundFile(self._bytes.fileno(), closefd=False)
         except (soundfile.LibsndfileError, RuntimeError, TypeError) as error:
             raise _unreadable(error) from error
@@ -160,13 +163,19 @@ class AudioStream:
         if self._promise is not None:
             self._doubt_length(self._promise)
         elif self.kind not in ("m4a", "aac") and self.decoded < self.frames < 1 << 62:  # more is not told
-            raise BadAudio("truncated", f"it ends after {self.decoded} of {self.frames} samples", do=_EXPORT)
+            if self.kind != "ogg" or self.decoded < (1 - _OGG_SHORT) * self.frames:
+                reason = f"it ends after {self.decoded} of {self.frames} samples"
+                raise BadAudio("truncated", reason, do=_EXPORT)
+            self._doubt_end(self.frames)
 
     def _doubt_length(self, promise: Promise) -> None:
         if promise.frames is not None and self.decoded < promise.frames - _MP3_SLACK:
-            there, promised = self.decoded / self.rate, promise.frames / self.rate
-            reason = f"{there:.2f} of {promised:.2f} s could be decoded"
-            self.doubts.append(BadAudio("truncated", reason, do=_EXPORT, verdict="warn"))
+            self._doubt_end(promise.frames)
+
+    def _doubt_end(self, promised: int) -> None:
+        there, whole = self.decoded / self.rate, promised / self.rate
+        reason = f"{there:.2f} of {whole:.2f} s could be decoded"
+        self.doubts.append(BadAudio("truncated", reason, do=_EXPORT, verdict="warn"))
 
 
 def _unreadable(error: Exception) -> BadAudio:

@@ -152,6 +152,7 @@ class Checkpoint(Monitor):
         """Let the end of training look as any other step, so that a longer run can go on from it."""
         if self._over:
             reopen(checkpoint["loops"]["fit_loop"])
+        begin_epoch(checkpoint["loops"]["fit_loop"]["epoch_progress"])
 
     def save(self, trainer: L.Trainer, *, wait: bool = True) -> None:
         """Renew `last.ckpt`, unless it holds this step already; all processes together.
@@ -241,3 +242,12 @@ def reopen(loop: dict[str, Any]) -> None:
         for name in names:
             for span in ("total", "current"):
                 counts[span][name] -= 1
+
+
+def begin_epoch(counts: dict[str, Any]) -> None:
+    """Count the epoch of a save as begun: the trainer forgets to for the one that a resumed run begins with.
+
+    Without it a run that is stopped at the end of an epoch, twice, sees that epoch again.
+    """
+    for span in ("total", "current"):
+        counts[span]["ready"] = counts[span]["started"] = counts[span]["processed"] + 1

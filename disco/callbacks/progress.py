@@ -6,6 +6,7 @@ import math
 import sys
 import time
 from collections import deque
+from contextlib import suppress
 from typing import Any, TextIO
 
 import lightning as L
@@ -98,8 +99,9 @@ class Progress(L.Callback):
         parts = self._parts(trainer, now, last=last)
         if self.bar is None:
             self.due = now + self.every_seconds
-            self.stream.write(" · ".join([stage, *parts]) + "\n")
-            self.stream.flush()
+            with suppress(OSError):  # a log on a full disk ends, the training does not
+                self.stream.write(" · ".join([stage, *parts]) + "\n")
+                self.stream.flush()
             return
         self.due = now + 0.1
         facts = " · ".join(parts)

@@ -9,12 +9,11 @@ from typing import Any
 import lightning as L
 import numpy as np
 import torch
-from lightning.pytorch.loggers import TensorBoardLogger
 
 from disco.audio.clip import Clip
 from disco.audio.io import write_clip
+from disco.callbacks.boards import has_board, show_clip, show_picture
 from disco.callbacks.chroma import chroma_picture
-from disco.callbacks.tensorboard import add_clip, add_picture
 from disco.callbacks.together import say
 from disco.core.batch import AudioBatch, Batch, Conditions
 from disco.core.contracts import Sampler
@@ -32,10 +31,10 @@ class Samples(L.Callback):
 
     What it makes depends on what it offers: a module with `reconstruct(clip)` gives back clips of the
     validation set (the originals stand beside them once), any other generates. Sound, spectrogram (one
-    per channel, the left one on top), chroma and piano roll go to TensorBoard, WAV and MIDI files to
-    `samples/` in the run folder. Training goes on as if nothing had happened: no random number of its
-    own is drawn, and a full disk is only told. A score without notes makes no sound; `samples/empty`
-    counts them.
+    per channel, the left one on top), chroma and piano roll go to TensorBoard or Weights & Biases, WAV and
+    MIDI files to `samples/` in the run folder. Training goes on as if nothing had happened: no random
+    number of its own is drawn, and a full disk is only told. A score without notes makes no sound;
+    `samples/empty` counts them.
 
     Args:
         every_steps: optimiser steps between two rounds.
@@ -153,7 +152,7 @@ class Samples(L.Callback):
         return self.first_batch
 
     def _keep(self, trainer: L.Trainer, pieces: Mapping[str, Clip | Score], step: int) -> None:
-        writers = [logger.experiment for logger in trainer.loggers if isinstance(logger, TensorBoardLogger)]
+        shown = has_board(trainer)
         folder = Path(trainer.default_root_dir) / "samples" / f"step-{step:06d}"
         empty = 0
         for name, piece in pieces.items():
@@ -164,15 +163,15 @@ class Samples(L.Callback):
                     continue
                 write_score(folder / f"{name}.mid", piece)
                 clip = render(piece, rate=self.rate, channels=self.channels)
-                for writer in writers:
-                    add_picture(writer, f"{name}/piano roll", piano_roll_picture(note_table(piece)), step)
+                if shown:
+                    show_picture(trainer, f"{name}/piano roll", piano_roll_picture(note_table(piece)), step)
             assert isinstance(clip, Clip)
             clip = Clip(clip.wave.detach().cpu().float(), clip.rate)
             write_clip(folder / f"{name}.wav", clip, allow_clipping=True)
-            for writer in writers:
-                add_clip(writer, name, clip, step)
-                add_picture(writer, f"{name}/spectrogram", _spectrograms(clip), step)
-                add_picture(writer, f"{name}/chroma", chroma_picture(clip), step)
+            if shown:
+                show_clip(trainer, name, clip, step)
+                show_picture(trainer, f"{name}/spectrogram", _spectrograms(clip), step)
+                show_picture(trainer, f"{name}/chroma", chroma_picture(clip), step)
         for logger in trainer.loggers:
             logger.log_metrics({"samples/empty": float(empty)}, step)
 

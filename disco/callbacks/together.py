@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 
 import lightning as L
 
@@ -10,10 +11,11 @@ STEPS = 8  # between two questions to the other processes, so that asking costs 
 
 
 def say(trainer: L.Trainer, text: str) -> None:
-    """Write one line to the terminal or the log, from the first process."""
+    """Write one line to the terminal or the log, from the first process; a log on a full disk lacks it."""
     if trainer.is_global_zero:
-        sys.stderr.write(f"{text}\n")
-        sys.stderr.flush()
+        with suppress(OSError):
+            sys.stderr.write(f"{text}\n")
+            sys.stderr.flush()
 
 
 def agreed(trainer: L.Trainer, *, wish: bool) -> bool:

@@ -1,6 +1,5 @@
 """EnCodec as MusicGen uses it, with published or local weights."""
 
-import hashlib
 from typing import Any
 
 import torch
@@ -8,6 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
+from disco.codecs.hashed import hashed
 from disco.core.ranges import PositiveFloat
 from disco.errors import DiscoError
 
@@ -28,7 +28,11 @@ class Encodec:
         from transformers import EncodecModel  # two seconds
 
         try:
-            self.model: Any = EncodecModel.from_pretrained(path).requires_grad_(requires_grad=False).eval()
+            self.model: Any = (
+                EncodecModel.from_pretrained(path, use_safetensors=True)
+                .requires_grad_(requires_grad=False)
+                .eval()
+            )
         except (OSError, ValueError) as error:
             raise DiscoError(
                 f"codec.path={path}: no EnCodec weights there ({str(error).splitlines()[0]})",
@@ -49,7 +53,7 @@ class Encodec:
         self.hop: int = config.hop_length
         self.num_codebooks: int = self.model.quantizer.get_num_quantizers_for_bandwidth(bandwidth)
         self.cardinality: int = config.codebook_size
-        self.fingerprint = _hash(self.model, bandwidth)
+        self.fingerprint = hashed(self.model, f"encodec {bandwidth}")
 
     @torch.no_grad()
     def encode(self, wave: Float[Tensor, "b c t"]) -> Int[Tensor, "b k f"]:
@@ -65,11 +69,3 @@ class Encodec:
         with torch.autocast(codes.device.type, enabled=False):
             decoded = self.model.to(codes.device).decode(codes[None], [None])
         return decoded.audio_values[..., : codes.shape[-1] * self.hop]
-
-
-def _hash(model: torch.nn.Module, bandwidth: float) -> str:
-    digest = hashlib.sha256(f"encodec {bandwidth}".encode())
-    for name, value in sorted(model.state_dict().items()):
-        digest.update(f"{name} {tuple(value.shape)} {value.dtype}".encode())
-        digest.update(value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()

@@ -40,12 +40,16 @@ class MiniLM:
 
     def read(self, caption: str) -> Float[Tensor, "n e"]:
         """Return a vector per word piece."""
-        if self._loaded is None:
-            self._loaded = self._load(find_folder())
-        tokenizer, network = self._loaded
+        tokenizer, network = self.parts()
         words = tokenizer(caption, truncation=True, max_length=self.max_tokens, return_tensors="pt")
         with torch.no_grad(), torch.autocast("cpu", enabled=False):
             return network(**words).last_hidden_state[0]
+
+    def parts(self) -> tuple[Any, Any]:
+        """Return tokenizer and network, read from the disk once."""
+        if self._loaded is None:
+            self._loaded = self._load(find_folder())
+        return self._loaded
 
     @staticmethod
     def _load(folder: Path) -> tuple[Any, Any]:

@@ -14,8 +14,9 @@ from disco.core.batch import Conditions
 from disco.core.contracts import Conditioner, Context
 from disco.core.files import file_hash
 from disco.core.ranges import PositiveInt
+from disco.core.wordings import HEARD_AS, Wordings, blend
 from disco.errors import DiscoError
-from disco.nets.soft_prompt import SoftPrompt
+from disco.nets.soft_prompt import Prompt
 
 
 @runtime_checkable
@@ -42,12 +43,17 @@ class Text(Conditioner):
         super().__init__()
         self.project = nn.Linear(encoder.width, width)
         self._reader = _Reader(encoder)
-        self.prompt: SoftPrompt | None = None  # where an adapter speaks
+        self.prompt: Prompt | None = None  # where an adapter speaks
 
     @property
     def read_width(self) -> int:
         """Width of what the encoder says."""
         return self.project.in_features
+
+    @property
+    def encoder(self) -> Encoder:
+        """The frozen reader."""
+        return self._reader.encoder
 
     def read(self, caption: str) -> Float[Tensor, "n e"]:
         """Return what the encoder says to a caption, a vector per word piece."""
@@ -74,7 +80,7 @@ class Text(Conditioner):
 
     def forward(self, conditions: Conditions, frames: int, frame_rate: float) -> Context:
         """Return the word pieces of each caption, padded; the mask tells which are real."""
-        read = [self._reader.read(caption) for caption in conditions.text]
+        read = [self._hear(*item) for item in zip(conditions.text, self._wordings(conditions), strict=True)]
         longest = max([1, *(len(one) for one in read)])
         place = self.project.weight.device
         padded = torch.zeros(len(read), longest, self.project.in_features)
@@ -86,6 +92,17 @@ class Text(Conditioner):
         if self.prompt is not None:
             vectors, mask = self.prompt(vectors, mask)
         return Context(cross=self.project(vectors) * mask[..., None], cross_mask=mask)
+
+    def _hear(self, caption: str | None, wordings: Wordings | None) -> Float[Tensor, "n e"]:
+        """Return what the encoder says to a caption, or the mean of what it says to its wordings."""
+        if wordings is None:
+            return self._reader.read(caption)
+        return blend([self._reader.read(text) for text in wordings.texts], wordings.shares)
+
+    @staticmethod
+    def _wordings(conditions: Conditions) -> list[Wordings | None]:
+        given = conditions.given.get(HEARD_AS, (None,) * len(conditions))
+        return [one if isinstance(one, Wordings) else None for one in given]
 
 
 class _Reader:
@@ -141,12 +158,16 @@ class Pretrained:
 
     def read(self, caption: str) -> Float[Tensor, "n e"]:
         """Return a vector per word piece, the end mark included."""
-        if self._loaded is None:
-            self._loaded = self._load()
-        tokenizer, network = self._loaded
+        tokenizer, network = self.parts()
         words = tokenizer(caption, truncation=True, max_length=self.max_tokens, return_tensors="pt")
         with torch.no_grad(), torch.autocast("cpu", enabled=False):
             return network(**words).last_hidden_state[0]
+
+    def parts(self) -> tuple[Any, Any]:
+        """Return tokenizer and network, read from the disk once."""
+        if self._loaded is None:
+            self._loaded = self._load()
+        return self._loaded
 
     def _load(self) -> tuple[Any, Any]:
         from transformers import AutoConfig, AutoModel, AutoTokenizer, T5EncoderModel
@@ -154,7 +175,11 @@ class Pretrained:
         try:
             config = AutoConfig.from_pretrained(self.name)
             kind = T5EncoderModel if config.model_type in ("t5", "mt5") else AutoModel
-            network = kind.from_pretrained(self.name).eval().requires_grad_(requires_grad=False)
+            network = (
+                kind.from_pretrained(self.name, use_safetensors=True)
+                .eval()
+                .requires_grad_(requires_grad=False)
+            )
             tokenizer = AutoTokenizer.from_pretrained(self.name)
         except (OSError, ValueError) as error:
             raise self._missing(error) from error

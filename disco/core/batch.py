@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from disco.core.given import Given
 from disco.errors import DiscoError
 
 Kind = TypeVar("Kind", bound="Movable")
@@ -41,11 +42,13 @@ class Conditions(Movable):
         tags: tag name ("rhythm", "key", "instrument", …) to one value per item.
         timing: tempo [bpm], metre [quarter notes per bar], and the position of the first
             sample since a bar line [quarter notes]; a row of NaN where unknown.
+        given: "melody", "chords", "sections", "midi", "style" or "image" to one value per item.
     """
 
     text: Sequence[str | None]
     tags: Mapping[str, Sequence[str | None]] = field(default_factory=dict)
     timing: Float[Tensor, "b 3"] | None = None
+    given: Mapping[str, Sequence[Given | None]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.text)
@@ -55,45 +58,44 @@ class Conditions(Movable):
 
         Timing stays: it is a clock, not a description.
         """
-        flags = drop.tolist()
-
-        def silence(values: Sequence[str | None]) -> tuple[str | None, ...]:
-            return tuple(None if off else value for value, off in zip(values, flags, strict=True))
-
-        tags = {name: silence(values) for name, values in self.tags.items()}
-        return replace(self, text=silence(self.text), tags=tags)
+        tags = {name: _silenced(values, drop) for name, values in self.tags.items()}
+        given = {name: _silenced(values, drop) for name, values in self.given.items()}
+        return replace(self, text=_silenced(self.text, drop), tags=tags, given=given)
 
     def without(self, names: Collection[str], drop: Bool[Tensor, "b"]) -> Conditions:
-        """Say nothing under some names ("text", "timing", a tag's) of the items where `drop` is true.
+        """Say nothing under some names ("text", "timing", a tag's, "melody" …) of the items in `drop`.
 
         Raises:
             DiscoError: there is no condition of that name.
         """
-        known = {"text", "timing", *self.tags}
+        known = {"text", "timing", *self.tags, *self.given}
         if unknown := sorted(set(names) - known):
             raise DiscoError(
                 f"there is no condition '{unknown[0]}' here", do=f"choose from {', '.join(sorted(known))}"
             )
-        flags = drop.tolist()
-
-        def silence(name: str, values: Sequence[str | None]) -> Sequence[str | None]:
-            if name not in names:
-                return values
-            return tuple(None if off else value for value, off in zip(values, flags, strict=True))
-
         timing = self.timing
         if timing is not None and "timing" in names:
             timing = timing.masked_fill(drop.to(timing.device)[:, None], torch.nan)
-        tags = {name: silence(name, values) for name, values in self.tags.items()}
-        return replace(self, text=silence("text", self.text), tags=tags, timing=timing)
+        tags, given = (
+            {name: _silenced(values, drop) if name in names else values for name, values in each.items()}
+            for each in (self.tags, self.given)
+        )
+        text = _silenced(self.text, drop) if "text" in names else self.text
+        return replace(self, text=text, tags=tags, timing=timing, given=given)
 
     def later(self, seconds: float) -> Conditions:
-        """Return what is known `seconds` further on: the clock has moved."""
-        if self.timing is None or seconds == 0:
+        """Return what is known `seconds` further on: the clock has moved, and what is given with it."""
+        if seconds == 0:
             return self
-        timing = self.timing.clone()
-        timing[:, 2] += seconds * timing[:, 0] / 60
-        return replace(self, timing=timing)
+        given = {
+            name: tuple(None if one is None else one.later(seconds) for one in values)
+            for name, values in self.given.items()
+        }
+        timing = self.timing
+        if timing is not None:
+            timing = timing.clone()
+            timing[:, 2] += seconds * timing[:, 0] / 60
+        return replace(self, timing=timing, given=given)
 
     def silent(self) -> Conditions:
         """Say nothing of any item."""
@@ -106,7 +108,12 @@ class Conditions(Movable):
             text=tuple(self.text[i] for i in order),
             tags={name: tuple(values[i] for i in order) for name, values in self.tags.items()},
             timing=None if self.timing is None else self.timing[list(order)],
+            given={name: tuple(values[i] for i in order) for name, values in self.given.items()},
         )
+
+
+def _silenced(values: Sequence[Any], drop: Bool[Tensor, "b"]) -> tuple[Any, ...]:
+    return tuple(None if off else value for value, off in zip(values, drop.tolist(), strict=True))
 
 
 @dataclass(frozen=True, kw_only=True)

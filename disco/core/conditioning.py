@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -11,9 +12,10 @@ from torch import Tensor
 
 from disco.core.batch import Conditions
 from disco.core.contracts import Conditioner, Context
+from disco.core.wordings import HEARD_AS, Wordings
 from disco.errors import DiscoError
 from disco.nets.film import Film, pool
-from disco.nets.guidance import Silenced
+from disco.nets.guidance import InWords, Pass
 
 Said = tuple[Float[Tensor, "b n d"], Bool[Tensor, "b n"]]
 
@@ -125,14 +127,26 @@ def drop_some(conditions: Conditions, share: float, each: Mapping[str, float] | 
     return conditions
 
 
-def told(conditions: Conditions, passes: Sequence[Silenced]) -> Conditions:
+def told(conditions: Conditions, passes: Sequence[Pass]) -> Conditions:
     """Return the items once per pass, one pass behind the other, each with its conditions silenced."""
     count = len(conditions)
     copies = conditions.rows([place for _ in passes for place in range(count)])
     for place, silenced in enumerate(passes):
         here = torch.arange(len(copies)) // max(count, 1) == place
-        copies = copies.dropped(here) if silenced is None else copies.without(silenced, here)
+        if isinstance(silenced, InWords):
+            copies = _in_words(copies, silenced.place, here)
+        else:
+            copies = copies.dropped(here) if silenced is None else copies.without(silenced, here)
     return copies
+
+
+def _in_words(conditions: Conditions, place: int, here: Bool[Tensor, "b"]) -> Conditions:
+    """Tell some items one of their wordings alone."""
+    said = [
+        one.alone(place) if chosen and isinstance(one, Wordings) else one
+        for one, chosen in zip(conditions.given[HEARD_AS], here.tolist(), strict=True)
+    ]
+    return replace(conditions, given={**conditions.given, HEARD_AS: tuple(said)})
 
 
 def typed(conditioners: Any) -> dict[str, Conditioner]:

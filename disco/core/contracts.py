@@ -12,11 +12,13 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from disco.core.batch import Conditions
+from disco.core.given import Given
 from disco.core.ranges import NaturalFloat, NaturalInt, Share
 from disco.nets.guidance import Guidance, Plain
 
 if TYPE_CHECKING:
     from disco.core.module import GenerativeModule
+    from disco.core.record import Record
     from disco.midi.score import Score
 
 
@@ -96,12 +98,22 @@ class Conditioner(nn.Module):
 
     Attributes:
         reads: fields of a record without which it has nothing to say.
+        hears: the name in `Conditions.given` that it listens to, if it does.
     """
 
     reads: ClassVar[tuple[str, ...]] = ()
+    hears: ClassVar[str | None] = None
 
     def forward(self, conditions: Conditions, frames: int, frame_rate: float) -> Context:
         """Return its part of the context."""
+        raise NotImplementedError
+
+    def understand(self, words: str, *, tempo_bpm: float) -> Given:
+        """Read what somebody gives under the name that it hears: a file, or a line of text.
+
+        Raises:
+            DiscoError: it cannot be read.
+        """
         raise NotImplementedError
 
 
@@ -187,7 +199,15 @@ class PairAugment(ABC):
         """Return what is said of both."""
 
 
-Augment = WaveAugment | ScoreAugment | PairAugment
+class WordAugment(ABC):
+    """Tells a piece in other words."""
+
+    @abstractmethod
+    def __call__(self, record: Record, generator: torch.Generator) -> str | None:
+        """Return the caption that a piece is told by this time."""
+
+
+Augment = WaveAugment | ScoreAugment | PairAugment | WordAugment
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 CURVE_SAMPLING = 22050  # Hz at which curves are taken
 CURVE_RATE = CURVE_SAMPLING / 512  # frames per second of the curves
+FAULTS = ("noise", "low-pass", "detune", "jitter", "shuffle")  # planted to see what a measure hears
 SHORTEST_NOTE = 0.09  # seconds: of 0.03 to 0.13 the best onset F1 on rendered sixteenths at 120 bpm
 
 
@@ -124,10 +125,12 @@ class Metric(ABC):
         needs: {"made"}, or {"made", "reference"} where it compares; with "training" where it must know
             what the model was trained on.
         higher_is_better: value name to True, False, or None where the reference's own value is best.
+        deaf: faults of `FAULTS` that it does not hear, being what it is, and why; a report says so.
     """
 
     needs: ClassVar[frozenset[str]]
     higher_is_better: ClassVar[Mapping[str, bool | None]]
+    deaf: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self) -> None:
         self.rows: list[Any] = []

@@ -11,11 +11,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class AudioView:
-    """Waveform crops of `seconds` at `rate` Hz."""
+    """Waveform crops of `seconds` at `rate` Hz; `wants` of these in every view: see `Conditions.given`."""
 
     rate: int
     channels: int
     seconds: float
+    wants: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class CodeView:
 
     codec: Codec
     seconds: float
+    wants: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class ScoreView:
 
     tokenizer: Tokenizer
     length: int
+    wants: tuple[str, ...] = ()
 
 
 View = AudioView | CodeView | ScoreView

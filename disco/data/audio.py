@@ -8,18 +8,20 @@ from typing import Any
 
 from torch.utils.data import Dataset
 
-from disco.core.contracts import Augment, PairAugment, ScoreAugment, WaveAugment
+from disco.core.contracts import Augment, PairAugment, ScoreAugment, WaveAugment, WordAugment
 from disco.core.datamodule import MusicData
 from disco.core.ranges import NaturalFloat, NaturalInt, PositiveInt
-from disco.core.record import Record, read_manifest
+from disco.core.record import MANIFEST, Record, read_manifest
 from disco.core.views import AudioView, CodeView, ScoreView
 from disco.data.balance import balanced
 from disco.data.code_cache import CodeCache
-from disco.data.crops import CropPlan
+from disco.data.crops import CropPlan, refuse_short
+from disco.data.given import Giver
 from disco.data.part import part_of
 from disco.data.serve_audio import AudioCrops
 from disco.data.serve_codes import CodeCrops
 from disco.data.serve_scores import ScoreRuns, tokenized
+from disco.data.serve_words import WordedItems
 from disco.errors import DiscoError
 
 
@@ -65,7 +67,7 @@ class ManifestData(MusicData):
     @property
     def manifest(self) -> Path:
         """The file that lists the records."""
-        return self.root / "metadata" / "manifest.jsonl"
+        return self.root / MANIFEST
 
     def records(self, split: str) -> list[Record]:
         """Return the records of one split."""
@@ -86,7 +88,10 @@ class ManifestData(MusicData):
     def dataset(self, split: str) -> Dataset:
         """Return the items of one split in the asked view."""
         if split not in self._served:
-            self._served[split] = self._servers()[type(self.view)](split)
+            items = self._servers()[type(self.view)](split)
+            words = [augment for augment in self.augments.values() if isinstance(augment, WordAugment)]
+            worded = words and split == "train"
+            self._served[split] = WordedItems(items, words, self.seed) if worded else items
         return self._served[split]
 
     def collate(self, items: list[Any]) -> Any:
@@ -111,8 +116,11 @@ class ManifestData(MusicData):
         return {AudioView: self._audio, CodeView: self._codes, ScoreView: self._scores}
 
     def _plan(self, split: str, seconds: float) -> CropPlan:
+        records = self.records(split)
+        if split == "train":
+            refuse_short(records, seconds)
         return CropPlan(
-            self.records(split),
+            records,
             seconds=seconds,
             seed=self.seed,
             draw=split == "train",
@@ -140,7 +148,8 @@ class ManifestData(MusicData):
                 )
         cache = CodeCache(self.root / "audio" / "features", self.view.codec)
         codes = cache.open(self.root, self.records(split))
-        return CodeCrops(codes, self.view, self._plan(split, self.view.seconds))
+        giver = Giver(self.root, self.view.wants, self.seed)
+        return CodeCrops(codes, self.view, self._plan(split, self.view.seconds), giver)
 
     def _scores(self, split: str) -> ScoreRuns:
         assert isinstance(self.view, ScoreView)
@@ -160,4 +169,5 @@ class ManifestData(MusicData):
             whole=split == "survey",
             most=self._most(split),
             augments=[a for a in self.augments.values() if isinstance(a, ScoreAugment)] if training else [],
+            giver=Giver(self.root, self.view.wants, self.seed),
         )

@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import overload
 
 import torch
 
 from disco.core.batch import Conditions
 from disco.core.contracts import seeded
+from disco.core.given import Given
 from disco.core.record import Record
+from disco.errors import DiscoError
 
 SHORTEST = 0.1  # seconds: less at the end of a record is not worth a crop
+MOSTLY = 0.75  # of a crop: so much music passes for all of it
 
 
 @dataclass(frozen=True)
 class Crop:
-    """`seconds` of a record from `start`; the record may end before the crop does."""
+    """`seconds` of a record from `start`, and what is given of them; the record may end before they do."""
 
     record: Record
     start: float
     seconds: float
+    given: Mapping[str, Given | None] = field(default_factory=dict)
 
 
 class CropPlan:
@@ -65,7 +69,7 @@ class CropPlan:
         """Return the crops of a record: as many as it has room for, the last one to three quarters."""
         if self.whole:
             return max(1, math.ceil((duration - SHORTEST) / self.seconds))
-        return max(1, math.floor(duration / self.seconds + 0.25))
+        return max(1, math.floor(duration / self.seconds + 1 - MOSTLY))
 
     def crop(self, epoch: int, index: int) -> Crop:
         """Return crop `index` of `epoch`."""
@@ -77,6 +81,25 @@ class CropPlan:
             pick = torch.randint(len(starts), (), generator=seeded(self.seed, epoch, index))
             return Crop(record, starts[int(pick)], self.seconds)
         return Crop(record, starts.nearest(tile * self.seconds), self.seconds)
+
+
+def refuse_short(records: Sequence[Record], seconds: float) -> None:
+    """Refuse to train on nothing but padding and beginnings: pieces of which none fills a crop.
+
+    Raises:
+        DiscoError: says how long the longest is.
+    """
+    longest = max((record.duration for record in records), default=math.inf)
+    if longest < MOSTLY * seconds:
+        count = (
+            "the only training piece"
+            if len(records) == 1
+            else f"the longest of {len(records)} training pieces"
+        )
+        raise DiscoError(
+            f"{count} has {longest:.2f} s, and the model learns from segments of {seconds:g} s",
+            do=f"prepare longer music, or set model.seconds={math.floor(100 * longest) / 100:g}",
+        )
 
 
 @dataclass(frozen=True)
@@ -121,7 +144,7 @@ def bar_starts(record: Record, seconds: float) -> Starts:
 
     The last start leaves at least three quarters of a crop of music where the record is long enough.
     """
-    last = max(0.0, record.duration - 0.75 * seconds)
+    last = max(0.0, record.duration - MOSTLY * seconds)
     bar = record.beats_per_bar
     if bar is None or record.tempo is None:
         return Starts(0.0, 0.1, int(last / 0.1) + 1, opening=False)
@@ -143,6 +166,10 @@ def conditions_of(crops: Sequence[Crop]) -> Conditions:
             "instrument": tuple(record.instruments[0] if record.instruments else None for record in records),
         },
         timing=torch.tensor([_timing(crop) for crop in crops]),
+        given={
+            name: tuple(crop.given.get(name) for crop in crops)
+            for name in sorted({name for crop in crops for name in crop.given})
+        },
     )
 
 

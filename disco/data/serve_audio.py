@@ -18,6 +18,7 @@ from disco.core.contracts import PairAugment, WaveAugment, seeded
 from disco.core.record import Record
 from disco.core.views import AudioView
 from disco.data.crops import Crop, CropPlan, conditions_of
+from disco.data.given import Giver
 from disco.data.pieces import fill_piece, read_piece
 
 Item = tuple[Crop, Tensor]
@@ -51,6 +52,7 @@ class AudioCrops(Dataset):
         self.view = view
         self.plan = plan
         self.augments = augments
+        self.giver = Giver(root, view.wants, plan.seed)
         self._last: Float[np.ndarray, "b c t"] | None = None
 
     def __len__(self) -> int:
@@ -65,7 +67,7 @@ class AudioCrops(Dataset):
         if self.augments:
             return [self[key] for key in keys]
         wave = self._room(len(keys))
-        crops, valid = [self.plan.crop(*key) for key in keys], []
+        crops, valid = [self.giver.give(self.plan.crop(*key), key) for key in keys], []
         for row, crop in zip(wave, crops, strict=True):
             count = fill_piece(
                 row, self.root, crop.record, start=crop.start, seconds=crop.seconds, rate=self.view.rate
@@ -76,7 +78,7 @@ class AudioCrops(Dataset):
 
     def __getitem__(self, key: tuple[int, int]) -> Item:
         epoch, index = key
-        crop = self.plan.crop(epoch, index)
+        crop = self.giver.give(self.plan.crop(epoch, index), key)
         wave = self._read(crop)
         for place, augment in enumerate(self.augments):
             generator = seeded(self.plan.seed, epoch, index, place)
@@ -127,8 +129,8 @@ class AudioCrops(Dataset):
 
 
 def _both(crop: Crop, caption: str | None) -> Crop:
-    """Return what is known of two sounds at once: their caption, and no one's key or tempo."""
+    """Return what is known of two sounds at once: their caption, and nothing of only one of them."""
     record = replace(
         crop.record, caption=caption, key=None, tempo=None, metre=None, genre=[], instruments=[], mood=[]
     )
-    return replace(crop, record=record)
+    return replace(crop, record=record, given=dict.fromkeys(crop.given))

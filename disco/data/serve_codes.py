@@ -13,14 +13,16 @@ from disco.core.batch import CodeBatch
 from disco.core.record import Record
 from disco.core.views import CodeView
 from disco.data.crops import Crop, CropPlan, conditions_of
+from disco.data.given import Giver
 
 
 class CodeCrops(Dataset):
     """Cuts crops out of cached tokens."""
 
-    def __init__(self, codes: Mapping[str, np.ndarray], view: CodeView, plan: CropPlan) -> None:
+    def __init__(self, codes: Mapping[str, np.ndarray], view: CodeView, plan: CropPlan, giver: Giver) -> None:
         self.codes = codes
         self.plan = plan
+        self.giver = giver
         self.frame_rate = view.codec.rate / view.codec.hop
         self.frames = round(view.seconds * self.frame_rate)
 
@@ -32,7 +34,7 @@ class CodeCrops(Dataset):
         return [tile[0] for tile in self.plan.tiles]
 
     def __getitem__(self, key: tuple[int, int]) -> tuple[Crop, Tensor]:
-        crop = self.plan.crop(*key)
+        crop = self.giver.give(self.plan.crop(*key), key)
         start = round(crop.start * self.frame_rate)
         codes = self.codes[crop.record.id][start : start + self.frames]
         return crop, torch.from_numpy(codes.astype(np.int64)).T

@@ -16,6 +16,7 @@ from disco.core.files import file_hash
 from disco.core.record import Record
 from disco.core.views import ScoreView
 from disco.data.crops import Crop, conditions_of
+from disco.data.given import Giver
 from disco.drafts import drafted
 from disco.midi.score import read_score
 from disco.midi.transform import complete_pickup
@@ -67,12 +68,14 @@ class ScoreRuns(Dataset):
         whole: bool = False,
         most: int | None = None,
         augments: Sequence[ScoreAugment] = (),
+        giver: Giver | None = None,
     ) -> None:
         self.tokens = tokens
         self.view = view
         self.seed = seed
         self.draw = draw
         self.augments = augments
+        self.giver = giver
         spare = 0 if whole else view.length // 4
         starts = [
             (record, start)
@@ -104,7 +107,8 @@ class ScoreRuns(Dataset):
         tokens = torch.from_numpy(whole[start : start + self.view.length].astype(np.int64))
         for augment in self.augments:
             tokens = augment(tokens, generator, self.view.tokenizer.pitches)
-        return Crop(record, 0.0, record.duration), tokens
+        crop = Crop(record, 0.0, record.duration)
+        return (crop if self.giver is None else self.giver.give(crop, key)), tokens
 
     def collate(self, items: Sequence[tuple[Crop, Tensor]]) -> ScoreBatch:
         """Pad to the view's length."""

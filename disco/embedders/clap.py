@@ -35,7 +35,11 @@ class Clap(Embedder):
 
         try:
             self.features: Any = ClapFeatureExtractor.from_pretrained(path)
-            self.model: Any = ClapModel.from_pretrained(path).requires_grad_(requires_grad=False).eval()
+            self.model: Any = (
+                ClapModel.from_pretrained(path, use_safetensors=True)
+                .requires_grad_(requires_grad=False)
+                .eval()
+            )
         except (OSError, ValueError) as error:
             raise DiscoError(
                 f"embedder.path={path}: no CLAP weights there ({str(error).splitlines()[0]})",

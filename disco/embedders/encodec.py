@@ -33,7 +33,11 @@ class EncodecLatents(Embedder):
         from transformers import EncodecModel  # two seconds
 
         try:
-            self.model: Any = EncodecModel.from_pretrained(path).requires_grad_(requires_grad=False).eval()
+            self.model: Any = (
+                EncodecModel.from_pretrained(path, use_safetensors=True)
+                .requires_grad_(requires_grad=False)
+                .eval()
+            )
         except (OSError, ValueError) as error:
             raise DiscoError(
                 f"embedder.path={path}: no EnCodec weights there ({str(error).splitlines()[0]})",

@@ -34,6 +34,9 @@ class Adherence(Averaged):
     """
 
     needs = frozenset({"made"})
+    deaf: ClassVar[Mapping[str, str]] = {
+        "noise": "notes and pulse are heard through noise as loud as the music",
+    }
     higher_is_better: ClassVar[Mapping[str, bool | None]] = dict.fromkeys(
         (*_VALUES, "overall", "tempo_correlation"), True
     )

@@ -27,6 +27,9 @@ class BeatAgreement(Averaged):
     """
 
     needs = frozenset({"made", "reference"})
+    deaf: ClassVar[Mapping[str, str]] = {
+        "detune": "time has no pitch",
+    }
     higher_is_better: ClassVar[Mapping[str, bool | None]] = {
         "f_measure": True,
         "cmlt": True,

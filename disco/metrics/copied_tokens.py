@@ -76,13 +76,16 @@ class CopiedTokens(Nearest):
         first = int(library.starts[piece])
         last = int(np.append(library.starts, len(library.tokens))[piece + 1]) - 1
         start = max(first, theirs - mine)
+        frame = take.length / len(tokens)
         passage = library.tokens[start : min(last, theirs - mine + len(tokens))]
         return TokenMatch(
             side=side,
             name=take.name,
             likeness=length / len(tokens),
             source=library.names[piece],
-            at=(theirs - first) / len(tokens) * take.length,
+            at=(theirs - first) * frame,
+            here=mine * frame,
+            seconds=length * frame,
             edits=1.0 - edit_distance(tokens, passage) / max(len(tokens), len(passage)),
         )
 

@@ -20,6 +20,7 @@ from disco.metrics.statistics import (
     read_statistics,
     write_statistics,
 )
+from disco.metrics.subsets import Subsets
 
 
 class Fad(Embedded):
@@ -81,14 +82,23 @@ class Fad(Embedded):
         if self.keep is not None:
             write_statistics(Path(self.keep), known)
 
-        def distance(some: Sequence[Heard], others: Sequence[Heard]) -> float:
-            beside = known.gaussian if self.statistics else fit_gaussian(joined(others))
-            return gaussian_distance(fit_gaussian(joined(some)), beside)
+        def apart(some: Sequence[Heard], others: Sequence[Heard]) -> float:
+            return gaussian_distance(fit_gaussian(joined(some)), fit_gaussian(joined(others)))
 
-        sampled = [] if self.statistics else reference
-        beyond = extrapolate(distance, made, sampled, groups=self.groups, confidence=self.confidence)
+        groups, confidence = self.groups, self.confidence
+        if self.statistics:
+            subsets = Subsets(joined(made), known.gaussian)
+            beyond = extrapolate(
+                lambda some, _: subsets.distance(np.concatenate(some)),
+                places_of(made),
+                [],
+                groups=groups,
+                confidence=confidence,
+            )
+        else:
+            beyond = extrapolate(apart, made, reference, groups=groups, confidence=confidence)
         return {
-            "": distance(made, sampled),
+            "": beyond.whole,
             "infinity": beyond.value,
             "infinity_low": beyond.low,
             "infinity_high": beyond.high,
@@ -103,6 +113,12 @@ class Fad(Embedded):
         reference = sorted((row for row in self.rows if row.side == "reference"), key=lambda row: row.key)
         known = self.statistics or describe(reference, self.embedder)
         return [distance_of_take(row, known.gaussian) for row in self.rows if row.side == "made"]
+
+
+def places_of(takes: Sequence[Heard]) -> list[np.ndarray]:
+    """Return, take by take, which rows of their joined points are its own."""
+    ends = np.cumsum([len(take.points) for take in takes])
+    return np.split(np.arange(ends[-1]), ends[:-1])
 
 
 def fence(reference: Statistics) -> float:

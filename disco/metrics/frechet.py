@@ -36,12 +36,18 @@ class Gaussian:
         """Whether the factor is upper triangular: ours are, one that somebody else wrote need not be."""
         return self.factor.shape[0] == self.factor.shape[1] and not np.tril(self.factor, -1).any()
 
-    @property
+    @cached_property
     def variance(self) -> float:
         """The trace of the covariance."""
         if len(self.rows) > len(self.mean):
             return float(self.covariance.trace())
         return float(np.vdot(self.rows, self.rows))
+
+    @cached_property
+    def size(self) -> float:
+        """No less than the largest eigenvalue of the covariance, by what costs little."""
+        many = len(self.rows) > len(self.mean)
+        return float(np.linalg.norm(self.covariance)) if many else self.variance
 
 
 def fit_gaussian(embeddings: Float[np.ndarray, "n d"]) -> Gaussian:
@@ -82,16 +88,24 @@ def gaussian_distance(a: Gaussian, b: Gaussian) -> float:
     apart = float(((a.mean - b.mean) ** 2).sum()) + a.variance + b.variance
     if not len(a.rows) or not len(b.rows):
         return apart
-    squares = np.linalg.eigvalsh(_product(a, b))
+    found = from_squares(np.linalg.eigvalsh(_product(a, b)), apart, a.size * b.size)
+    if found is not None:
+        return found
+    shared = np.linalg.svd(a.factor @ b.factor.T, compute_uv=False).sum()
+    return max(0.0, apart - 2.0 * float(shared))  # rounding may fall below zero by 1e-15
+
+
+def from_squares(squares: Float[np.ndarray, " r"], apart: float, size: float) -> float | None:
+    """Return a distance by the eigenvalues of the product of covariances; None where it would lose digits.
+
+    `apart` is all of it but the shared part; `size` no less than the largest eigenvalue can be.
+    """
     roots = np.sqrt(squares.clip(0.0))
     distance = apart - 2.0 * float(roots.sum())
     # An eigenvalue is off by at most `doubt`, its root by the more the smaller it is.
-    doubt = _EPSILON * _size(a) * _size(b)
+    doubt = _EPSILON * size
     off = (doubt / np.maximum(roots, max(np.sqrt(doubt), 1e-300))).sum()
-    if off > _DIGITS * distance:
-        shared = np.linalg.svd(a.factor @ b.factor.T, compute_uv=False).sum()
-        distance = apart - 2.0 * float(shared)
-    return max(0.0, distance)  # rounding may fall below zero by 1e-15
+    return None if off > _DIGITS * distance else max(0.0, distance)
 
 
 def frechet_distance(a: Float[np.ndarray, "n d"], b: Float[np.ndarray, "m e"]) -> float:
@@ -103,12 +117,6 @@ def frechet_distance(a: Float[np.ndarray, "n d"], b: Float[np.ndarray, "m e"]) -
         ValueError: fewer than two rows, different widths, or values that are not finite.
     """
     return gaussian_distance(fit_gaussian(a), fit_gaussian(b))
-
-
-def _size(one: Gaussian) -> float:
-    """Return no less than the largest eigenvalue of a covariance, by what costs little."""
-    many = len(one.rows) > len(one.mean)
-    return float(np.linalg.norm(one.covariance)) if many else one.variance
 
 
 def _product(a: Gaussian, b: Gaussian) -> Float[np.ndarray, "r r"]:

@@ -42,6 +42,10 @@ class Groove(Averaged):
     """
 
     needs = frozenset({"made"})
+    deaf: ClassVar[Mapping[str, str]] = {
+        "noise": "the pulse is heard through noise as loud as the music",
+        "detune": "time has no pitch",
+    }
     higher_is_better: ClassVar[Mapping[str, bool | None]] = {
         "similarity": None,
         "consistency": None,

@@ -40,6 +40,11 @@ class Instruments(Studied):
     """
 
     needs = frozenset({"made", "training"})
+    deaf: ClassVar[Mapping[str, str]] = {
+        "noise": "the nearest ensemble of the training data stays the nearest",
+        "detune": "tone colour has no pitch",
+        "jitter": "it averages over the take, whatever comes when",
+    }
     higher_is_better: ClassVar[Mapping[str, bool | None]] = {
         "precision": True,
         "recall": True,

@@ -22,8 +22,9 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True)
 class Extrapolated:
-    """A value at 1/N = 0, and the ends of its interval."""
+    """A value at 1/N = 0, and the ends of its interval; `whole` is the bare value of all takes."""
 
+    whole: float
     value: float
     low: float
     high: float
@@ -66,7 +67,7 @@ def extrapolate(
     value = float(single.mean())
     error = float(single.std(ddof=1)) / math.sqrt(groups)
     half = _t_quantile(0.5 + confidence / 2, groups - 1) * error
-    return Extrapolated(value, value - half, value + half)
+    return Extrapolated(whole, value, value - half, value + half)
 
 
 def _without(items: Sequence[Item], index: int, groups: int) -> list[Item]:

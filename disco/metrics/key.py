@@ -25,6 +25,11 @@ class KeyAgreement(Averaged):
     """
 
     needs = frozenset({"made", "reference"})
+    deaf: ClassVar[Mapping[str, str]] = {
+        "noise": "the key is heard through noise as loud as the music",
+        "jitter": "it sums over the take, whatever comes when",
+        "shuffle": "it sums over the take, whatever comes when",
+    }
     higher_is_better: ClassVar[Mapping[str, bool | None]] = {"mirex": True, "correct": True, "clarity": None}
 
     def __init__(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 from disco.core.embedder import Embedder
 from disco.core.metric import Metric, Take
@@ -28,6 +29,9 @@ class Kl(Metric):
     """
 
     needs = frozenset({"made", "reference"})
+    deaf: ClassVar[Mapping[str, str]] = {
+        "detune": "neither bands nor tags tell what is in tune",
+    }
 
     def __init__(self, *, bands: Embedder | None, tags: Embedder | None, min_windows: PositiveInt) -> None:
         super().__init__()

@@ -64,14 +64,14 @@ class Memorisation(Nearest):
         here = fingerprint(take)
         passage = min(self.passage, len(here))
         starts = {*range(0, len(here) - passage + 1, max(1, passage // 2)), len(here) - passage}
-        best, where = 0.0, 0
+        best, where, begin = 0.0, 0, 0
         for start in sorted(starts):
             for turn in self.turns:
                 likeness, place = best_place(
                     library.prints, np.roll(here[start : start + passage], turn, axis=1)
                 )
                 if likeness > best:
-                    best, where = likeness, place
+                    best, where, begin = likeness, place, start
         piece = int(np.searchsorted(library.starts, where, side="right")) - 1
         return Match(
             side=side,
@@ -79,6 +79,8 @@ class Memorisation(Nearest):
             likeness=best,
             source=library.names[piece],
             at=(where - int(library.starts[piece])) / PRINT_RATE,
+            here=begin / PRINT_RATE,
+            seconds=passage / PRINT_RATE,
         )
 
 

@@ -32,6 +32,9 @@ class OnsetF1(Metric):
     """
 
     needs = frozenset({"made", "reference"})
+    deaf: ClassVar[Mapping[str, str]] = {
+        "noise": "onsets are heard through noise as loud as the music",
+    }
     higher_is_better: ClassVar[Mapping[str, bool | None]] = {"f1": True, "original_f1": True, "ratio": True}
 
     def __init__(self, *, tolerance: PositiveFloat) -> None:

@@ -53,6 +53,11 @@ class Signal(Metric):
     """
 
     needs = frozenset({"made"})
+    deaf: ClassVar[Mapping[str, str]] = {
+        "detune": "it looks for faults of the recording, not of the players",
+        "jitter": "it looks for faults of the recording, not of the players",
+        "shuffle": "it sums over the take, whatever comes when",
+    }
     higher_is_better: ClassVar[Mapping[str, bool | None]] = {
         "peak": None,
         "true_peak_db": None,

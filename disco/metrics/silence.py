@@ -28,6 +28,12 @@ class Silence(Averaged):
     """
 
     needs = frozenset({"made"})
+    deaf: ClassVar[Mapping[str, str]] = {
+        "noise": "it would fill silence, and music has little",
+        "detune": "silence has no pitch",
+        "jitter": "it sums over the take, whatever comes when",
+        "shuffle": "it sums over the take, whatever comes when",
+    }
     higher_is_better: ClassVar[Mapping[str, bool | None]] = {
         "silent": None,
         "longest_gap": None,

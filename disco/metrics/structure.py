@@ -38,6 +38,10 @@ class Structure(Averaged):
     """
 
     needs = frozenset({"made", "reference"})
+    deaf: ClassVar[Mapping[str, str]] = {
+        "noise": "it compares the take with itself, and the fault is everywhere",
+        "low-pass": "it compares the take with itself, and the fault is everywhere",
+    }
     higher_is_better: ClassVar[Mapping[str, bool | None]] = {
         "repetition": None,
         "looping": None,

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol, runtime_checkable
+from typing import ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
@@ -66,6 +66,10 @@ class TagText(Metric):
     """
 
     needs = frozenset({"made"})
+    deaf: ClassVar[Mapping[str, str]] = {
+        "detune": "no tag tells what is in tune",
+        "jitter": "no tag tells what is in time",
+    }
 
     def __init__(self, *, tagger: Tagger, reader: Reader) -> None:
         super().__init__()

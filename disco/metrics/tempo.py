@@ -33,6 +33,9 @@ class TempoAgreement(Averaged):
     """
 
     needs = frozenset({"made", "reference"})
+    deaf: ClassVar[Mapping[str, str]] = {
+        "detune": "time has no pitch",
+    }
     higher_is_better: ClassVar[Mapping[str, bool | None]] = {
         "accuracy1": True,
         "accuracy2": True,

@@ -9,9 +9,9 @@ from jaxtyping import Float
 
 from disco.audio import keys as audio_keys
 from disco.errors import DiscoError
+from disco.midi.chords import TONICS
 from disco.midi.score import NoteTable
 
-TONICS = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 _MODES = {
     "major": ("major", "maj", "ionian", "mix", "mixolydian", "lyd", "lydian"),
     "minor": ("minor", "min", "aeolian", "dor", "dorian", "phr", "phrygian", "m"),

@@ -1,16 +1,19 @@
 """Measures that must know what a model was trained on."""
 
+import hashlib
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
 from disco.audio.io import read_clip
+from disco.core.files import file_hash
 from disco.core.metric import Asked, Metric, Take, average
-from disco.core.record import Record, read_manifest
+from disco.core.record import MANIFEST, Record, read_manifest
 from disco.errors import DiscoError
 
 
@@ -65,6 +68,7 @@ class Match:
     Attributes:
         side: `made` or `reference`; name: of the take.
         likeness: 0 to 1; source: name of the training piece; at: its second.
+        here: second of the take; seconds: how long the passage is.
     """
 
     side: str
@@ -72,6 +76,8 @@ class Match:
     likeness: float
     source: str | None
     at: float
+    here: float
+    seconds: float
 
 
 class Nearest(Studied):
@@ -135,22 +141,55 @@ class Nearest(Studied):
         """Find the training passage that a take is most like."""
 
 
-def training_takes(root: Path, most: int) -> Iterator[Take]:
-    """Read the pieces of a data set's training split one after another.
+def training_records(root: Path, most: int) -> list[Record]:
+    """Choose pieces of a data set's training split, spread evenly over it.
 
     Raises:
         DiscoError: there is no manifest, or no piece for training in it.
     """
-    records = [record for record in read_manifest(root / "metadata" / "manifest.jsonl") if _trains(record)]
+    records = [record for record in read_manifest(root / MANIFEST) if _trains(record)]
     if not records:
         raise DiscoError(f"{root} has no piece for training", do="name the data the model was trained on")
-    for record in records[:: max(1, -(-len(records) // most))]:
+    return records[:: max(1, -(-len(records) // most))]
+
+
+def training_key(root: Path, most: int) -> str:
+    """Return a hash of what would be studied: what is said of the pieces, and their sound files' bytes.
+
+    Raises:
+        DiscoError: as `training_records`.
+    """
+    records = training_records(root, most)
+    told = [f"{record} {_sum(root / record.file_path)}" for record in records]
+    return hashlib.sha256("\n".join(told).encode()).hexdigest()
+
+
+def training_takes(root: Path, most: int) -> Iterator[Take]:
+    """Read the pieces of a data set's training split one after another.
+
+    Raises:
+        DiscoError: as `training_records`, or a file cannot be read.
+    """
+    for record in training_records(root, most):
         yield Take(
             name=record.id,
             clip=read_clip(root / record.file_path, start=record.start, seconds=record.duration),
             tempo_bpm=record.tempo,
             asked=Asked(key=record.key, instruments=tuple(record.instruments), moods=tuple(record.mood)),
         )
+
+
+def _sum(path: Path) -> str:
+    """Return the hash of a file's bytes, made once per process for as long as it does not change."""
+    if not path.is_file():
+        return "missing"  # who studies it says so
+    found = path.stat()
+    return _sum_of(path, found.st_size, found.st_mtime_ns)
+
+
+@cache
+def _sum_of(path: Path, size: int, changed: int) -> str:
+    return file_hash(path)
 
 
 def _trains(record: Record) -> bool:

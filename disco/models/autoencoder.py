@@ -46,11 +46,12 @@ class Autoencoder(GenerativeModule):
     sites: ClassVar[Mapping[str, Site]] = {
         "ffn_in": r"(encoder|decoder)\.body\.blocks\.\d+\.grow",
         "ffn_out": r"(encoder|decoder)\.body\.blocks\.\d+\.shrink",
+        "unit": r"(encoder|decoder)\.layers\.\d+\.layers\.\d+\.conv",
         "encoder": "encoder",
         "decoder": "decoder",
     }
     default_sites: ClassVar[Mapping[str, Sequence[str]]] = {
-        LOW_RANK: ("ffn_in", "ffn_out"),
+        LOW_RANK: ("ffn_in", "ffn_out", "unit"),
         FACTORS: ("ffn_out",),
         DETOUR: ("ffn_out",),
         LAYERS: ("decoder",),  # tokens keep their meaning for models that speak them

@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from disco.audio.clip import Clip
+from disco.core.asking import wanted_by
 from disco.core.batch import AudioBatch, CodeBatch, Conditions
 from disco.core.conditioning import PLAIN, Fuser, drop_some, fuse, typed
 from disco.core.contracts import Codec, Conditioner, Context, Recipe, Sampler, Seed
@@ -35,8 +36,7 @@ class MusicGen(GenerativeModule):
     The codec and frozen encoders are not part of its weights.
 
     Args:
-        checkpoint_layers: share of the layers whose insides are recomputed in the backward pass;
-            checkpoint_selective: share of the layers that recompute only what is cheap.
+        dropout, layer_drop, checkpoint_layers, checkpoint_selective: of the decoder, which tells of them.
         pattern: which codebook of which frame is predicted when.
         prior: count training tokens before the first step and start from what the counts foretell.
         fuser: where each conditioner is heard; by itself, by cross-attention or added to the frames.
@@ -44,8 +44,7 @@ class MusicGen(GenerativeModule):
             condition_dropouts: of items that are not told one condition, by its name (see `drop_some`).
         seconds: length of training crops; longer pieces are played in windows of this length.
         expects: what the codec must have, of `rate`, `channels`, `hop`, `num_codebooks`, `cardinality`.
-        waves: train on waveforms and encode them in every step, so that sounds can be mixed; otherwise on
-            tokens that were encoded once.
+        waves: train on waveforms, encoded in every step so that sounds can be mixed, and not on kept tokens.
     """
 
     accepts: ClassVar[tuple[type, ...]] = (CodeBatch, AudioBatch)
@@ -68,7 +67,8 @@ class MusicGen(GenerativeModule):
         heads: PositiveInt,
         dropout: Share,
         positions: Positions,
-        checkpoint_layers: Share = 0.0,  # runs that were saved before it lack the keys
+        layer_drop: Share = 0.0,  # runs that were saved before it lack the keys
+        checkpoint_layers: Share = 0.0,
         checkpoint_selective: Share = 0.0,
         pattern: Pattern,
         prior: bool,
@@ -106,6 +106,7 @@ class MusicGen(GenerativeModule):
             bias=False,
             cross=bool(fuser.attended(list(conditioners))),
             positions=positions,
+            layer_drop=layer_drop,
             checkpoint_layers=checkpoint_layers,
             checkpoint_selective=checkpoint_selective,
         )
@@ -127,9 +128,10 @@ class MusicGen(GenerativeModule):
     @property
     def view(self) -> CodeView | AudioView:
         """Crops of codec tokens, or of waveforms while it is trained on these."""
+        wants, codec = wanted_by(self.conditioners), self.codec
         if self.waves and self.recipe is not None:
-            return AudioView(rate=self.codec.rate, channels=self.codec.channels, seconds=self.seconds)
-        return CodeView(self.codec, self.seconds)
+            return AudioView(rate=codec.rate, channels=codec.channels, seconds=self.seconds, wants=wants)
+        return CodeView(codec, self.seconds, wants)
 
     @property
     def most_frames(self) -> int:
@@ -292,7 +294,7 @@ class MusicGen(GenerativeModule):
     ) -> Float[Tensor, "b s d"]:
         """Run the network over steps, which follow those in the cache."""
         return self.decoder(
-            self._embed(steps) + clock,
+            self._embed(steps) + clock.to(self.embedding.weight.dtype),
             context.cross,
             context.cross_mask,
             cache,

@@ -52,7 +52,8 @@ def check_tokens(tensors: Mapping[str, Tensor], codec: Codec) -> None:
         raise DiscoError(
             f"these weights speak {codebooks} codebooks of {cardinality} tokens, and "
             f"{type(codec).__name__} has {codec.num_codebooks} of {codec.cardinality}",
-            do="choose the codec that they were trained with",
+            do="choose the codec that they were trained with, which weights=run without codec=… brings, or "
+            "begin anew with weights=none",
         )
 
 

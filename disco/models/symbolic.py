@@ -8,6 +8,7 @@ from jaxtyping import Float, Int
 from symusic.core import ScoreTick as Score
 from torch import Tensor, nn
 
+from disco.core.asking import wanted_by
 from disco.core.batch import Conditions, ScoreBatch
 from disco.core.conditioning import drop_some, fuse, told, typed
 from disco.core.contracts import Conditioner, Context, Recipe, Sampler, Seed, Tokenizer, generators
@@ -32,8 +33,7 @@ class Symbolic(GenerativeModule):
     """Writes scores token by token, told by conditioners what to write.
 
     Args:
-        checkpoint_layers: share of the layers whose insides are recomputed in the backward pass;
-            checkpoint_selective: share of the layers that recompute only what is cheap.
+        dropout, layer_drop, checkpoint_layers, checkpoint_selective: of the decoder, which tells of them.
         length: tokens that it sees at once, in training and in generation; longer pieces go on with
             the last half of them in memory.
         condition_dropout: share of training items that are told nothing, for guidance.
@@ -53,7 +53,8 @@ class Symbolic(GenerativeModule):
         heads: PositiveInt,
         dropout: Share,
         positions: Positions,
-        checkpoint_layers: Share = 0.0,  # runs that were saved before it lack the keys
+        layer_drop: Share = 0.0,  # runs that were saved before it lack the keys
+        checkpoint_layers: Share = 0.0,
         checkpoint_selective: Share = 0.0,
         length: PositiveInt,
         condition_dropout: Share,
@@ -76,6 +77,7 @@ class Symbolic(GenerativeModule):
             bias=False,
             cross=bool(conditioners),
             positions=positions,
+            layer_drop=layer_drop,
             checkpoint_layers=checkpoint_layers,
             checkpoint_selective=checkpoint_selective,
         )
@@ -91,7 +93,7 @@ class Symbolic(GenerativeModule):
     @property
     def view(self) -> ScoreView:
         """Runs of `length` tokens."""
-        return ScoreView(self.tokenizer, self.length)
+        return ScoreView(self.tokenizer, self.length, wanted_by(self.conditioners))
 
     def forward(self, batch: ScoreBatch) -> Outputs:
         """Predict each token from those before it."""

@@ -7,6 +7,7 @@ to the most told; *shapers* then change what it made, one after the other.
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
@@ -15,6 +16,16 @@ from torch import Tensor
 Silenced = frozenset[str] | None  # names of conditions; None silences all of them
 EVERYTHING: Silenced = None
 NOTHING: Silenced = frozenset()
+
+
+@dataclass(frozen=True)
+class InWords:
+    """A pass that silences nothing and is told one of several wordings alone."""
+
+    place: int
+
+
+Pass = Silenced | InWords
 
 
 class Chain:
@@ -32,7 +43,7 @@ class Chain:
             raise ValueError(f"a weight of guidance is 0 or more, not {wrong[0]:g}")
         weights = [1.0, *(weight for _, weight in links[1:]), 0.0]
         kept = [place for place in range(len(links)) if weights[place] != weights[place + 1]]
-        self.passes = tuple(links[place][0] for place in kept)
+        self.passes: tuple[Pass, ...] = tuple(links[place][0] for place in kept)
         self.weights = tuple(weights[place] for place in kept)
 
     def join(self, logits: Float[Tensor, "n *b v"]) -> Float[Tensor, "*b v"]:
@@ -79,6 +90,30 @@ class Several(Chain):
         named = [(frozenset(names[place + 1 :]), weights[name]) for place, name in enumerate(names)]
         rest = (frozenset(names), weight)
         super().__init__([(EVERYTHING, 1.0), rest, *named])
+
+
+class Worded(Chain):
+    """Weighs what each wording of the same wish changes: `l0 + w (s1 (l1 - l0) + s2 (l2 - l0) + …)`.
+
+    As composed diffusion does with several prompts (Liu et al. 2022, 2206.01714), with shares that sum to 1:
+    where all wordings are the same it is plain guidance.
+
+    Args:
+        weight: of all of them; shares: how much each wording counts.
+    """
+
+    def __init__(self, *, weight: float, shares: Sequence[float]) -> None:
+        super().__init__([(EVERYTHING, 1.0), (NOTHING, weight)])
+        asked = [(place, weight * share) for place, share in enumerate(shares) if weight * share > 0]
+        self.passes = (EVERYTHING, *(InWords(place) for place, _ in asked))
+        self.weights = (1.0, *(one for _, one in asked))
+
+    def join(self, logits: Float[Tensor, "n *b v"]) -> Float[Tensor, "*b v"]:
+        """Return the guided logits, given those of `passes` in this order."""
+        joined = logits[0]
+        for weight, told in zip(self.weights[1:], logits[1:], strict=True):
+            joined = joined + weight * (told - logits[0])
+        return joined
 
 
 class Shaper(ABC):
@@ -181,7 +216,7 @@ class Guidance:
         self.chain = chain
         self.shapers = tuple(shapers)
         plus = () if not shapers or NOTHING in chain.passes else (NOTHING,)
-        self.passes: tuple[Silenced, ...] = (*chain.passes, *plus)
+        self.passes: tuple[Pass, ...] = (*chain.passes, *plus)
 
     def __call__(self, logits: Float[Tensor, "nb *k v"], progress: float) -> Float[Tensor, "b *k v"]:
         """Return one row of logits per item, given all rows of the first pass, of the second, and so on."""

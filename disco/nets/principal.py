@@ -61,12 +61,18 @@ class PrincipalStart:
         decoder: nn.Module,
         waves: Iterable[Float[Tensor, "b c t"]],
     ) -> None:
-        """Set the weights from what the waves sound like."""
+        """Set the weights from what the waves sound like.
+
+        Raises:
+            ValueError: they have fewer frames than there are components.
+        """
         self.check(encoder, quantizer, decoder)
         assert isinstance(encoder, SpectralEncoder)
         assert isinstance(decoder, SpectralDecoder)
         latent = encoder.skip.out_features
         heard = self._listen(encoder, waves)
+        if len(heard) < latent:
+            raise ValueError(f"{latent} principal components want as many frames, and it has {len(heard)}")
         mean = heard.mean(0)
         _, spreads, basis = torch.pca_lowrank(heard - mean, q=latent, center=False, niter=4)
         spread = (spreads.square().sum() / (len(heard) * latent)).sqrt()

@@ -15,6 +15,7 @@ from torch.utils.checkpoint import checkpoint
 
 from disco.nets.cache import Cache, counted, heard_places
 from disco.nets.film import tint
+from disco.nets.layer_drop import left_out, must_run, unheard
 from disco.nets.prefix import Prefix
 from disco.nets.recompute import normed_again
 
@@ -191,6 +192,8 @@ class Decoder(nn.Module):
         dropout: of the input and of what each sublayer adds.
         bias: of the projections and the feed-forward; MusicGen has none.
         cross: build cross-attention; without it a context is refused.
+        layer_drop: chance of each layer to be left out of a training pass; what the others make is not
+            scaled, in training or after (LayerDrop, Fan et al. 2020, 1909.11556, and its fairseq code).
         checkpoint_layers: share of the layers that training runs through twice instead of keeping what
             they made for the backward pass (gradient checkpointing, Chen et al. 2016, 1604.06174):
             with 1 a third more work for a fraction of the memory.
@@ -209,11 +212,13 @@ class Decoder(nn.Module):
         bias: bool,
         cross: bool,
         positions: Positions,
+        layer_drop: float = 0.0,
         checkpoint_layers: float = 0.0,
         checkpoint_selective: float = 0.0,
     ) -> None:
         super().__init__()
         self.positions = positions
+        self.layer_drop = layer_drop
         self.checkpoint_layers = checkpoint_layers
         self.checkpoint_selective = checkpoint_selective
         self.cross = cross
@@ -268,14 +273,19 @@ class Decoder(nn.Module):
         lean = round(self.checkpoint_selective * len(self.layers)) if keeps else 0
         hearing = Hearing(rotation, past, context, mask, told, cache, lean)
         x = self.drop(x)
+        gone = left_out(len(self.layers), self.layer_drop if self.training and cache is None else 0.0)
         for index, layer in enumerate(self.layers):
-            if index < twice:
-                x = checkpoint(layer, x, hearing, index, use_reentrant=False)
-                assert isinstance(x, Tensor)
-            else:
-                x = layer(x, hearing, index)
-            if film is not None:
-                x = tint(x, film[:, index])
+            if index in gone and not must_run():
+                continue
+            again = index < twice
+            made = (
+                checkpoint(layer, x, hearing, index, use_reentrant=False)
+                if again
+                else layer(x, hearing, index)
+            )
+            assert isinstance(made, Tensor)
+            made = made if film is None else tint(made, film[:, index])
+            x = unheard(x, made) if index in gone else made
         if cache is not None:
             cache.length += x.shape[1]
         return self.out_norm(x[:, -new:])

@@ -13,7 +13,7 @@ from typing import Any
 from disco.core.executor import Executor, Failed
 from disco.core.files import write_text
 from disco.core.ranges import Share
-from disco.core.record import Record, read_manifest, write_manifest
+from disco.core.record import MANIFEST, Record, read_manifest, write_manifest
 from disco.core.stage import Problem, Stage
 from disco.errors import DiscoError
 from disco.prepare.derive import Derived, derive
@@ -27,7 +27,7 @@ from disco.prepare.unpack import unpacked
 from disco.prepare.work import Halt, Item, Passing, Work, halted
 
 FLUSH_LINES, FLUSH_SECONDS = 64, 2.0  # what a crash may cost: files that are done again
-MANIFEST, REPORT, RAW = "metadata/manifest.jsonl", "metadata/report.jsonl", "audio/raw/files.jsonl"
+REPORT, RAW = "metadata/report.jsonl", "audio/raw/files.jsonl"
 
 
 class Audio:

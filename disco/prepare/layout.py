@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
+import logging
 import os
 import re
 import shutil
 import socket
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from disco.drafts import drafted
@@ -19,6 +22,8 @@ FOLDERS = (
     "audio/raw", "audio/processed", "audio/features", "midi/raw", "midi/tokenized", "midi/augmented",
     "multimodal", "metadata",
 )  # fmt: skip
+_LOG = logging.getLogger(__name__)
+LOOK_AGAIN = 0.2  # seconds between looks whether another preparation is done
 OURS = re.compile(r"[0-9a-f]{16}(-\d{3,})?\.(wav|npz)")
 DRAFT = re.compile(r"\..+\.\d+\.draft(\.\w+)?")
 
@@ -52,9 +57,9 @@ def make_folders(target: Path) -> None:
         for name in FOLDERS:
             (target / name).mkdir(parents=True, exist_ok=True)
         for name in FOLDERS[:3]:
-            with drafted(target / name / "probe") as draft:
-                draft.write_bytes(b"can this be written?")
-            (target / name / "probe").unlink()
+            with suppress(FileNotFoundError), drafted(target / name / "probe") as draft:
+                draft.write_bytes(b"can this be written?")  # a preparation at work may sweep it away
+            (target / name / "probe").unlink(missing_ok=True)
     except OSError as error:
         what = f"{error.strerror or error}: {error.filename}" if error.filename else str(error)
         raise DiscoError(
@@ -64,26 +69,24 @@ def make_folders(target: Path) -> None:
 
 @contextmanager
 def sole_writer(target: Path) -> Iterator[None]:
-    """Hold the target for this process; the system lets go of it when the process ends, however it ends.
+    """Hold the target for this process, once another preparation that is writing there is done.
 
-    Raises:
-        DiscoError: another preparation is writing there.
+    The system lets go of it when the process ends, however it ends.
     """
     path = target / "metadata" / ".lock"
+    told = False
     while True:
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            holder = os.read(handle, 200).decode(errors="replace").strip()
-            os.close(handle)
-            raise DiscoError(
-                f"another preparation is writing to {target} ({holder or 'it has just begun'})",
-                do="wait for it, or choose another target",
-            ) from error
-        if path.exists() and path.stat().st_ino == os.fstat(handle).st_ino:
+        holder = _holder(handle)
+        if holder is None and path.exists() and path.stat().st_ino == os.fstat(handle).st_ino:
             break
-        os.close(handle)  # whoever held it has removed it in the meantime
+        os.close(handle)  # or whoever held it has removed it in the meantime
+        if holder is not None and not told:
+            _LOG.warning(
+                "another preparation is writing to %s (%s): waiting until it is done", target, holder
+            )
+            told = True
+        time.sleep(0.0 if holder is None else LOOK_AGAIN)
     try:
         os.ftruncate(handle, 0)
         os.write(handle, f"process {os.getpid()} on {socket.gethostname()}".encode())
@@ -91,6 +94,29 @@ def sole_writer(target: Path) -> Iterator[None]:
     finally:
         path.unlink(missing_ok=True)
         os.close(handle)
+
+
+def in_use(target: Path) -> bool:
+    """Tell whether a preparation is writing there now."""
+    try:
+        handle = os.open(target / "metadata" / ".lock", os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        return _holder(handle) is not None
+    finally:
+        os.close(handle)
+
+
+def _holder(handle: int) -> str | None:
+    """Take the lock and return None, or say who has it."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno != errno.EWOULDBLOCK:
+            raise
+        return os.read(handle, 200).decode(errors="replace").strip() or "it has just begun"
+    return None
 
 
 def sweep(target: Path) -> None:
@@ -101,7 +127,7 @@ def sweep(target: Path) -> None:
                 if entry.is_dir(follow_symlinks=False):
                     shutil.rmtree(entry.path)
                 else:
-                    Path(entry.path).unlink()
+                    Path(entry.path).unlink(missing_ok=True)
 
 
 def prune(target: Path, wanted: set[str]) -> None:

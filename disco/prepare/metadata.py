@@ -16,13 +16,13 @@ from typing import Any
 
 import soundfile
 
+from disco.audio.tags import read_tags
 from disco.core.record import LONGEST_TEXT, parse_json
 from disco.core.stage import Problem
 from disco.prepare.tables import Index, file_of, read_table, tables_in
 from disco.prepare.values import fields_of
 
 LARGEST_SIDECAR = 1_000_000  # bytes
-TAGS = ("title", "artist", "album", "genre", "date", "license")
 TEXTS = (("_lyrics.txt", "lyrics"), ("_prompt.txt", "caption"), (".txt", "caption"))
 
 
@@ -98,8 +98,7 @@ def _read_tags(path: Path, said: Described) -> None:
     if not path.is_file():  # a pipe would block
         return
     try:
-        with soundfile.SoundFile(os.fsencode(path)) as file:  # pyright: ignore[reportArgumentType]
-            row = {name: getattr(file, name) for name in TAGS}
+        row = read_tags(path)
     except (soundfile.LibsndfileError, OSError):
         return
     said.tell(row, "tag", "its tags")

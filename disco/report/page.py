@@ -59,12 +59,19 @@ class Measure:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Player:
-    """Something to hear: its sound, its notes, or both."""
+    """Something to hear: its sound, its notes, or both.
+
+    Attributes:
+        address: where a server has its sound; empty puts the sound into the page.
+        command: a line for the terminal that makes the same sound.
+    """
 
     name: str
     clip: Clip | None = None
     notes: NoteTable | None = None
     text: str = ""
+    address: str = ""
+    command: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -127,6 +134,8 @@ class _Shown:
     spectrogram: str | None
     roll: str | None
     num_notes: int
+    saved: bool
+    command: str
 
 
 def write_page(path: Path, page: Page) -> int:
@@ -147,22 +156,26 @@ def write_page(path: Path, page: Page) -> int:
 
 def render_page(page: Page) -> str:
     """Return the page as HTML."""
-    environment = Environment(
+    groups = [(group, shown_players(group)) for group in page.groups]
+    charts = [(curve, draw(curve)) for curve in page.curves]
+    amounts = [
+        (one, draw_parallel(one) if isinstance(one, Parallel) else draw_amounts(one)) for one in page.amounts
+    ]
+    template = environment().get_template("page.html.j2")
+    return template.render(page=page, groups=groups, charts=charts, amounts=amounts, frame=FRAME)
+
+
+def environment() -> Environment:
+    """Return what renders the templates beside this file; whatever they are given is escaped."""
+    made = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["number"] = number
-    groups = [(group, _players(group)) for group in page.groups]
-    charts = [(curve, draw(curve)) for curve in page.curves]
-    amounts = [
-        (one, draw_parallel(one) if isinstance(one, Parallel) else draw_amounts(one)) for one in page.amounts
-    ]
-    return environment.get_template("page.html.j2").render(
-        page=page, groups=groups, charts=charts, amounts=amounts, frame=FRAME
-    )
+    made.filters["number"] = number
+    return made
 
 
 def number(value: float | int) -> str:
@@ -174,7 +187,7 @@ def number(value: float | int) -> str:
     return f"{value:.3g}" if abs(value) >= 1e-3 else f"{value:.1e}"
 
 
-def _players(group: PlayerGroup) -> list[_Shown]:
+def shown_players(group: PlayerGroup) -> list[_Shown]:
     """Prepare players with axes that end at the longest and brightest of the group."""
     clips = [player.clip for player in group.players if player.clip is not None]
     silent = [player.notes for player in group.players if player.clip is None and player.notes is not None]
@@ -189,12 +202,14 @@ def _shown(player: Player, seconds: float, top_hz: float | None) -> _Shown:
         name=player.name,
         text=player.text,
         seconds=seconds,
-        sound=None if clip is None else data_uri("audio/mpeg", mp3(clip)),
+        sound=player.address or (None if clip is None else data_uri("audio/mpeg", mp3(clip))),
         spectrogram=None
         if clip is None
         else _picture(spectrogram_picture(clip, seconds=seconds, top_hz=top_hz)),
         roll=None if notes is None else _picture(piano_roll_picture(notes, seconds=seconds)),
         num_notes=0 if notes is None else len(notes),
+        saved=bool(player.address),
+        command=player.command,
     )
 
 

@@ -34,3 +34,10 @@ def codec_run(runs: Path, corner: list[str]) -> Path:
 @pytest.fixture(scope="session")
 def musicgen_run(runs: Path, corner: list[str], codec_run: Path) -> Path:
     return trained(runs / "musicgen", *TINY_MUSICGEN, *corner, "codec=run", f"codec.run={codec_run}")
+
+
+@pytest.fixture(scope="session")
+def lora_run(runs: Path, corner: list[str], musicgen_run: Path) -> Path:
+    """An adapter that changes what is played at once."""
+    words = ["weights=run", f"weights.run={musicgen_run}", "adapter=lora", "adapter.sites=[query,value,head]"]
+    return trained(runs / "lora", *TINY_MUSICGEN, *corner, *words, "adapter.rank=2", "optim.lr=0.5")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -79,6 +80,19 @@ def test_few_takes_other_wishes_and_other_settings_claim_nothing(composed, tmp_p
     found = compared(composed, tmp_path, c, e)
     assert set(found.differences) == {"signal/top"}
     assert any("key/good and key/size cannot be compared" in line for line in found.sentences)
+
+
+def test_values_of_sets_of_unequal_size_are_told_apart(composed, tmp_path: Path) -> None:
+    many = np.arange(20.0)
+    a, b = evaluated(tmp_path / "a", many, many), evaluated(tmp_path / "b", many[:12], many[:12])
+    assert not any("Make as many" in line for line in compared(composed, tmp_path, a, copy_of(a)).sentences)
+    found = compared(composed, tmp_path, a, b)
+    assert any(line.startswith("signal/top are over 20 and 12 takes") for line in found.sentences)
+
+
+def copy_of(folder: Path) -> Path:
+    """The same evaluation elsewhere."""
+    return Path(shutil.copytree(folder, folder.with_name("copy")))
 
 
 def test_what_is_no_evaluation_is_refused(composed, tmp_path: Path) -> None:

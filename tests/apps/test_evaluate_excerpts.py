@@ -84,6 +84,8 @@ def test_a_folder_of_audio_needs_no_manifest(tmp_path: Path) -> None:
     for name, seconds in (("a", 3.0), ("b", 1.0)):
         write_clip(tmp_path / "in" / f"{name}.flac", tone(440.0, seconds))
     assert names(excerpts(tmp_path / "in").write(tmp_path / "out")) == ["a@0s"]
+    write_clip(tmp_path / "in" / "album" / "c.flac", tone(440.0))
+    assert names(excerpts(tmp_path / "in").write(tmp_path / "out")) == ["a@0s", "album:c@0s"]
 
 
 def test_what_is_not_there_is_refused(data: Path) -> None:

@@ -15,7 +15,7 @@ from disco.apps.scores import Found, read_found
 from disco.callbacks import metrics
 from disco.errors import DiscoError
 from tests.composing import composed_config
-from tests.tiny_runs import TINY_MUSICGEN, TINY_SYMBOLIC
+from tests.tiny_runs import TINY_CODEC, TINY_MUSICGEN, TINY_SYMBOLIC
 
 ROOT = Path(__file__).resolve().parents[2]
 LIST = "metric=[fad,kl,tempo,key,chords,melody,groove,adherence,efficiency,memorisation]"
@@ -119,3 +119,24 @@ def test_early_stopping_watches_a_distance_of_what_a_language_model_makes(
     assert len(values) >= 2
     assert all(value > 0 for value in values)
     assert max(line["step"] for line in lines) == 4, "no round is better by so much than the first"
+
+
+@pytest.mark.long
+def test_a_distance_falls_while_a_codec_learns(
+    corner: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(metrics, "time", SimpleNamespace(monotonic=lambda: 0.0))  # every round is measured
+    words = [
+        *TINY_CODEC,
+        *corner,
+        "callbacks=[checkpoint,history,metrics]",
+        "metric@callbacks.metrics.metrics=[fd_logmel]",
+        "callbacks.metrics.player.seconds=2.0",
+        "trainer.max_steps=80",
+        "trainer.val_check_interval=20",
+    ]
+    train.main(composed_config("train", words, tmp_path))
+    lines = [json.loads(line) for line in (tmp_path / "history.jsonl").read_text().splitlines()]
+    values = [line["val/fd_logmel/fd_logmel"] for line in lines if "val/fd_logmel/fd_logmel" in line]
+    assert len(values) == 4
+    assert values[-1] < 0.7 * values[0]

@@ -10,6 +10,7 @@ import torch
 from omegaconf import OmegaConf
 
 from disco.apps import evaluate, judging, listeners
+from disco.apps.evaluate_page import written
 from disco.apps.order import order_of
 from disco.apps.scores import Cell, Found
 from disco.apps.systems import given_systems
@@ -81,6 +82,11 @@ def test_the_order_says_where_it_may_be_chance() -> None:
     assert order_of(cells, None) == ("near ≈ close → far · odd", "best")
     better = {"low": cell(0.2, 0.1, way=True), "high": cell(0.8, 0.1, way=True)}
     assert order_of(better, None) == ("high → low", "best")
+
+
+def test_what_rounding_left_of_a_distance_is_written_as_nothing() -> None:
+    assert written(Cell(value=-1.1e-13, low=-1.9e-13, high=2e-14)) == "0 [0, 0]"
+    assert written(Cell(value=2e-6)) == "2.0e-06"
 
 
 def test_where_no_side_is_better_the_real_music_is_the_mark() -> None:

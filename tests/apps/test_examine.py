@@ -205,6 +205,61 @@ def test_a_training_that_reads_captions_refuses_pieces_without(root: Path) -> No
     check_coverage(torch.nn.ModuleDict(), data)  # type: ignore[arg-type]  nobody reads it
 
 
+def test_the_page_tells_files_left_out_from_those_that_are_kept(root: Path, ran, tmp_path: Path) -> None:
+    rows = [
+        {"file": "a.ogg", "code": "silent", "reason": "nothing to hear", "cure": "drop", "verdict": "refuse"},
+        {"file": "b.ogg", "code": "hum", "reason": "it hums", "cure": "filter", "verdict": "warn"},
+        {"file": "c.ogg", "code": "shared_sides", "reason": "album on one side of the split", "cure": "more",
+         "verdict": "warn"},
+    ]  # fmt: skip
+    (root / "metadata" / "report.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    ran(str(root), "clips=0")
+    page = (tmp_path / "out" / "examine.html").read_text()
+    out, kept = page.split("<h3>Kept with a warning</h3>")
+    out = out.split("<h3>Left out</h3>")[1]
+    assert all(word in out for word in ("a.ogg", "silent", "nothing to hear", "drop"))
+    assert "b.ogg" not in out
+    assert all(word in kept for word in ("b.ogg", "hum", "it hums", "filter"))
+    assert "c.ogg" not in page, "what is told of the split stands with the leaks"
+    assert "python train.py data=audio 'data.root=" in page.replace("&#39;", "'"), "its name has a space"
+    assert "allow_missing" not in page
+
+
+def test_what_the_pieces_say_of_themselves_is_told_before_training(root: Path) -> None:
+    from disco.apps.coverage import check_coverage
+    from disco.core.views import AudioView
+    from tests.data.folder import serving
+
+    by_tag = {"tempo": "tag", "caption": "human"}
+    records = [
+        replace(one, caption=one.caption if n < 2 else None, provenance=by_tag if n < 3 else one.provenance)
+        for n, one in enumerate(pieces())
+    ]
+    write_manifest(root / "metadata" / "manifest.jsonl", records)
+    data = serving(root, AudioView(rate=8000, channels=1, seconds=1.0))
+    head, *lines, last = check_coverage(torch.nn.ModuleDict(), data).splitlines()  # type: ignore[arg-type]
+    assert head.startswith("training on 8 pieces, 19 s: too little for "), "not those of val and test"
+    assert all(floor in head for floor in ("scratch (50 h)", "fine-tuning (1 h)", "adapters (30 min)"))
+    told = {line.split()[0]: " ".join(line.split()[1:]) for line in lines}
+    assert told["caption"] == "25% human"
+    assert told["tempo"] == "100% analysis:features 5, tag 3"
+    assert told["genre"] == "100% not said by whom"
+    assert set(told) == {"caption", "genre", "tempo", "artist", "title"}
+    assert last.split() == [
+        "not",
+        "known",
+        "instruments,",
+        "mood,",
+        "key,",
+        "metre,",
+        "album,",
+        "year,",
+        "licence",
+    ]
+    (root / "metadata" / "manifest.jsonl").unlink()
+    assert check_coverage(torch.nn.ModuleDict(), data) == "", "data that is still to be made"  # type: ignore[arg-type]
+
+
 def test_a_split_that_misses_its_shares_is_told_with_the_reason(root: Path, ran) -> None:
     """One artist with nearly everything: nothing leaks, and how far the split is off is said."""
     few = [

@@ -36,13 +36,15 @@ def test_a_rate_and_a_size_are_found_and_only_they_are_left(
 
 @pytest.mark.slow
 def test_a_size_that_memory_cannot_hold_is_not_tried(
-    composed, corner: list[str], monkeypatch: pytest.MonkeyPatch
+    composed, corner: list[str], monkeypatch: pytest.MonkeyPatch, capsys
 ) -> None:
     words = [*TINY_SYMBOLIC, *corner, "what=[batch]", "batch.most=8"]
     most = find.main(composed("find", *words))
     monkeypatch.setattr(find, "free_memory", lambda cfg: most["peak_bytes"] / 2)
-    less = find.main(composed("find", *words))
+    less = find.main(composed("find", *words, "effective_batch=6"))
     assert less["data.batch_size"] < most["data.batch_size"]
+    assert less["data.batch_size"] in (1, 2, 3), "of which whole batches make six"
+    assert f"data.batch_size={less['data.batch_size']} effective_batch=6\n" in capsys.readouterr().out
     assert less["peak_bytes"] < most["peak_bytes"]
 
 

@@ -12,7 +12,7 @@ import torch
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from disco.apps import generate, stereo
-from disco.apps.generate_checks import check_prompt
+from disco.apps.generate_checks import APART, check_prompt
 from disco.apps.generate_words import plainly
 from disco.apps.runs import open_run
 from disco.apps.takes import read_takes
@@ -131,6 +131,14 @@ BAD = [
     (["later=[{at: 4, strength: x}]"], "later.strength=x: it must be a number"),
     (["later=[4]"], "this is no change"),
     (["device=moon"], "device=moon: there is none here"),
+    (["prompt=???"], "prompt is not said"),
+    (["metre=100/4"], "this is no metre"),
+    (["wordings=[a jig]"], "nothing is said of what becomes of them; give ensemble=mean"),
+    (["wordings=['']", "prompt=a", "ensemble=mean"], "wordings.0. is empty"),
+    (["ensemble=mean"], "nothing is said that could be worded"),
+    (["prompt=a", "ensemble=mean", "ensemble.weights=[1,2,3]"], "3 weights for 1 wordings"),
+    (["prompt=a", "ensemble=guided", "guidance=[double]"], "both say how often the model is asked"),
+    (["ensemble=best", "ensemble.of=0"], "ensemble.of=0"),
 ]
 
 
@@ -220,20 +228,17 @@ def test_a_model_of_scores_takes_no_sound(composed, symbolic_run: Path, tmp_path
 
 @pytest.mark.slow
 def test_adapters_change_their_strength_while_they_play(
-    composed, musicgen_run: Path, corner: list[str], tmp_path: Path
+    composed, musicgen_run: Path, lora_run: Path, tmp_path: Path
 ) -> None:
-    words = ["weights=run", f"weights.run={musicgen_run}", "adapter=lora", "adapter.sites=[query,value,head]"]
-    adapted = trained(tmp_path / "lora", *TINY_MUSICGEN, *corner, *words, "adapter.rank=2", "optim.lr=0.5")
-
     def wave(name: str, run: Path | str, *more: str) -> torch.Tensor:
         asked = ["sampler.top_k=0", "count=1", *more]
         return read_clip(made(composed, Path(run), tmp_path / name, *asked) / "take-000.wav").wave
 
-    base, whole = wave("base", musicgen_run), wave("whole", adapted)
+    base, whole = wave("base", musicgen_run), wave("whole", lora_run)
     assert not torch.equal(base, whole)
-    assert torch.equal(wave("silent", f"{adapted}:0"), base)
-    assert torch.equal(wave("at once", adapted, "later=[{at: 0.01, strength: 0}]"), base)
-    later = wave("later", adapted, "later=[{at: 1, strength: 0}]")
+    assert torch.equal(wave("silent", f"{lora_run}:0"), base)
+    assert torch.equal(wave("at once", lora_run, "later=[{at: 0.01, strength: 0}]"), base)
+    later = wave("later", lora_run, "later=[{at: 1, strength: 0}]")
     assert not torch.equal(later, whole)
     assert not torch.equal(later, base)
 
@@ -264,3 +269,42 @@ def test_a_mono_run_becomes_a_stereo_run(composed, musicgen_run: Path, tmp_path:
     cfg.run = str(run.folder)
     with pytest.raises(DiscoError, match="has 2 channels already"):
         stereo.main(cfg)
+
+
+@pytest.mark.slow
+def test_the_best_of_several_takes_is_one_of_them(composed, musicgen_run: Path, tmp_path: Path) -> None:
+    words = ["seed=[3,4]", "ensemble=best", "ensemble.of=3", "prompt=a jig", "sampler.top_k=0"]
+    folder = made(composed, musicgen_run, tmp_path / "best", *words)
+    for place, seed in enumerate((3, 4)):
+        every = f"seed=[{','.join(str(seed + APART * further) for further in range(3))}]"
+        taken = made(composed, musicgen_run, tmp_path / f"all-{place}", "count=3", every, "sampler.top_k=0")
+        waves = [read_clip(taken / f"take-00{one}.wav").wave for one in range(3)]
+        kept = read_clip(folder / f"take-00{place}.wav").wave
+        assert sum(torch.equal(kept, wave) for wave in waves) == 1
+
+
+@pytest.mark.slow
+def test_wordings_need_a_run_that_was_trained_with_words(
+    composed, musicgen_run: Path, tmp_path: Path
+) -> None:
+    words = ["prompt=a jig", "wordings=[a dance]", "ensemble=mean"]
+    with pytest.raises(DiscoError, match="this run was not trained with words"):
+        made(composed, musicgen_run, tmp_path / "made", *words)
+
+
+@pytest.mark.slow
+def test_tags_are_told_in_the_sentences_that_the_run_learnt_on(
+    composed, codec_run: Path, corner: list[str], tmp_path: Path
+) -> None:
+    words = [
+        "codec=run",
+        f"codec.run={codec_run}",
+        "augment=[words]",
+        "augment.words.phrases.genre=['one {}']",
+    ]
+    run = trained(tmp_path / "run", *TINY_MUSICGEN, *corner, *words)
+    folder = made(composed, run, tmp_path / "made", "tags.key=Bbmin")
+    captions = {record.caption for record in read_manifest(folder / "manifest.jsonl")}
+    assert captions == {"One jig, in B flat minor, in 6/8 time, at 100 bpm."}
+    prompted = made(composed, run, tmp_path / "prompted", "prompt=mine")
+    assert {record.caption for record in read_manifest(prompted / "manifest.jsonl")} == {"mine"}

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 
 import pytest
 import torch
 from omegaconf import DictConfig
+from safetensors.torch import load_file
 
 from disco.apps import plan, train
 from disco.apps.dry import SMALL, Step, measure, peak_at
 from disco.apps.parts import build_adapter, build_data, build_module
+from disco.apps.runs import Run
 from disco.errors import DiscoError
+from disco.report.history import read_lines
+from tests.composing import composed_config
 from tests.tiny_runs import TINY_CODEC, TINY_SYMBOLIC
 
 
@@ -50,7 +55,7 @@ def test_what_cannot_fit_is_refused_before_it_is_built(composed, monkeypatch) ->
 
 
 def test_an_unknown_word_is_refused() -> None:
-    with pytest.raises(DiscoError, match=r"plan=all: .*choose from brief, only, off"):
+    with pytest.raises(DiscoError, match=r"plan=all: .*choose from auto, brief, only, off"):
         plan.check_word("all")
 
 
@@ -94,13 +99,60 @@ def test_the_foretold_peak_is_within_15_per_cent(
 
 
 @pytest.mark.slow
-def test_planning_alone_prints_the_plan_and_writes_nothing(composed, corner: list[str], capsys) -> None:
+def test_planning_alone_prints_the_plan_and_writes_nothing(composed, corner: list[str], capfd) -> None:
     cfg = composed("train", *TINY_SYMBOLIC, *corner, "plan=only", "trainer.max_steps=50")
     assert train.main(cfg) is None
-    said = capsys.readouterr().out
+    said, noise = capfd.readouterr()
     for word in ("parameters", "memory", "time", "disk"):
         assert word in said
+    assert not noise
     assert not (plan.Path(cfg.run_dir)).exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "begun", "measured"),
+    [
+        ([], False, True),
+        (["trainer.max_steps=299"], False, False),
+        (["trainer.max_steps=75", "trainer.accumulate_grad_batches=4"], False, True),
+        ([], True, False),
+        (["plan=brief"], False, False),
+        (["trainer=ddp_cpu", "trainer.devices=2"], False, False),
+        (["trainer=fsdp_cpu", "trainer.devices=1"], False, False),
+    ],
+)
+def test_a_new_run_in_one_process_of_at_least_300_batches_measures(
+    words: list[str], begun: bool, measured: bool, composed
+) -> None:
+    cfg = composed("train", *TINY_SYMBOLIC, "trainer.max_steps=300", *words)
+    assert plan.pays(cfg, cfg.trainer.devices, begun=begun) == measured
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "words", [[*TINY_SYMBOLIC, "model.dropout=0.1"], TINY_CODEC], ids=["symbolic", "codec"]
+)
+def test_a_run_that_measures_its_plan_ends_in_the_bits_of_one_that_does_not(
+    words: list[str], corner: list[str], tmp_path: Path, monkeypatch, capfd
+) -> None:
+    """The codec draws its codebooks anew from what it remembers of the steps before."""
+    monkeypatch.setattr(plan, "WORTH", 1)
+    five = ["trainer.max_steps=5", "trainer.val_check_interval=2", "callbacks=[history]"]
+    ends = []
+    for word in ("off", "auto"):
+        more = [*five, "callbacks.history.every_steps=1", f"plan={word}"]
+        loss = train.main(composed_config("train", [*words, *corner, *more], tmp_path / word))
+        (losses,) = read_lines(tmp_path / word / "history.jsonl", ["train/loss"])
+        ends.append(
+            (loss, losses.values, torch.get_rng_state().tolist(), load_file(Run(tmp_path / word).weights))
+        )
+    noise = [line for line in capfd.readouterr().err.splitlines() if not line.startswith("plan: ")]
+    assert not noise
+    *plain, tensors = ends[0]
+    *same, measured = ends[1]
+    assert same == plain
+    assert measured.keys() == tensors.keys()
+    assert all(torch.equal(measured[name], tensors[name]) for name in tensors)
 
 
 @pytest.mark.slow

@@ -90,8 +90,12 @@ def test_a_folder_of_music_is_prepared_told_of_and_trained_on(
 
     cfg = composed("train", *TINY_CODEC, "data=audio", f"data.root={target}", "data.num_workers=0",
                    "trainer.max_steps=1")  # fmt: skip
+    capsys.readouterr()
     train.main(cfg)
     assert (Path(cfg.run_dir) / "run.json").is_file()
+    begun = capsys.readouterr().out
+    assert f"training on {sum(record.split == 'train' for record in records)} pieces, " in begun
+    assert "analysis:features" in begun
 
 
 @pytest.mark.slow

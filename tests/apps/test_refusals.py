@@ -227,6 +227,19 @@ def test_runs_on_different_codecs_are_not_averaged(
         average.main(composed("average", f"runs=[{musicgen_run},{run}]"))
 
 
+@pytest.mark.slow
+def test_a_base_that_speaks_other_tokens_is_refused_with_the_words_that_help(
+    musicgen_run: Path, corner: list[str], tmp_path: Path, monkeypatch, capsys
+) -> None:
+    fewer = ["model.quantizer.num_codebooks=2", "model.quantizer.cardinality=32"]
+    other = trained(tmp_path / "codec", *TINY_CODEC, *corner, *fewer)
+    base = ["weights=run", f"weights.run={musicgen_run}", "codec=run", f"codec.run={other}"]
+    told = refused([*TINY_MUSICGEN, *corner, *base], tmp_path / "run", monkeypatch, capsys)
+    assert "these weights speak 4 codebooks of 16 tokens, and RunCodec has 2 of 32" in told
+    assert "weights=run without codec=…" in told
+    assert "weights=none" in told
+
+
 def in_float16(module: Reader, folder: Path, scaler: torch.amp.GradScaler, *, steps: int) -> L.Trainer:
     """Train with scaled float16 gradients on the CPU, as `trainer.precision=16-mixed` does on a GPU."""
     trainer = L.Trainer(

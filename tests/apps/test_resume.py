@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -11,10 +12,14 @@ from subprocess import PIPE
 
 import pytest
 
+from disco.apps import train
 from disco.apps.identity import identity_of
 from disco.apps.resume import find_run, going_on
 from disco.apps.runs import Run
 from disco.errors import DiscoError
+from tests.apps.conftest import trained
+from tests.composing import composed_config
+from tests.tiny_runs import TINY_CODEC, TINY_MUSICGEN, TINY_SYMBOLIC
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -110,3 +115,56 @@ def test_what_a_run_is_depends_on_width_codec_vocabulary_optimiser_and_adapter_a
     assert "adapter._target_" in apart("model=symbolic", "adapter=lora")
     vocabulary = apart("model=symbolic", "model.tokenizer.positions_per_beat=24")
     assert vocabulary == {"model.tokenizer.positions_per_beat"}
+
+
+def test_a_setting_that_came_later_and_is_off_is_no_difference(composed) -> None:
+    words = ("model=musicgen", "adapter=lora")
+    cfg = composed("train", *words)
+    told = identity_of(cfg)
+    assert "model.layer_drop" not in told
+    del cfg.model.layer_drop  # as in a run of before
+    assert identity_of(cfg) == told
+    assert identity_of(composed("train", *words, "model.layer_drop=0.1"))["model.layer_drop"] == 0.1
+
+
+ANOTHER = {
+    "width": (["scale.width=64"], r"model\.width 32 → 64"),
+    "depth": (["scale.depth=3"], r"model\.depth 2 → 3"),
+    "vocabulary": (
+        ["model.tokenizer.positions_per_beat=24"],
+        r"model\.tokenizer\.positions_per_beat \d+ → 24",
+    ),
+    "optimiser": (["optim=lion"], r"optim disco\.optim\.adamw\.AdamW → disco\.optim\.lion\.Lion"),
+    "adapter": (["adapter=lora", "weights=run"], r"adapter\.rank none → \d+"),
+}
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    names = ("checkpoints/last.ckpt", "checkpoints/best.safetensors", "weights.safetensors", "config.yaml")
+    return {name: (folder / name).read_bytes() for name in names}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("what", ANOTHER)
+def test_a_run_of_another_kind_is_refused_by_its_fields_and_nothing_changes(
+    what: str, symbolic_run: Path, corner: list[str], tmp_path: Path
+) -> None:
+    words, told = ANOTHER[what]
+    base = [f"weights.run={symbolic_run}"] if "weights=run" in words else []
+    folder = shutil.copytree(symbolic_run, tmp_path / "run")
+    before = contents(folder)
+    cfg = composed_config("train", [*TINY_SYMBOLIC, *corner, *words, *base, "resume=auto"], folder)
+    with pytest.raises(DiscoError, match=told):
+        train.main(cfg)
+    assert contents(folder) == before
+
+
+@pytest.mark.slow
+def test_a_run_on_another_codec_is_refused(
+    musicgen_run: Path, codec_run: Path, corner: list[str], tmp_path: Path
+) -> None:
+    other = trained(tmp_path / "codec", *TINY_CODEC, *corner, "seed=1")
+    folder = shutil.copytree(musicgen_run, tmp_path / "run")
+    words = [*TINY_MUSICGEN, *corner, "codec=run", f"codec.run={other}", "resume=auto"]
+    with pytest.raises(DiscoError, match=r"codec\.sha256 \w+ → \w+"):
+        train.main(composed_config("train", words, folder))

@@ -99,6 +99,31 @@ def test_a_grid_that_was_killed_goes_on_by_its_folder_alone(tmp_path: Path) -> N
 
 
 @pytest.mark.long
+@pytest.mark.parametrize("launcher", ["basic", "processes"])
+def test_of_twenty_points_one_crashes_and_after_a_kill_only_what_is_missing_is_made(
+    launcher: str, tmp_path: Path
+) -> None:
+    seeds = [3 if job == 7 else 10 + job for job in range(20)]  # the eighth crashes, those from 12 on hang
+    words = [f"hydra/launcher={launcher}", f"seed={','.join(map(str, seeds))}"]
+    begun = subprocess.Popen(toy(tmp_path, *words, stop=12), cwd=ROOT, stdout=subprocess.DEVNULL)
+    while not (tmp_path / "sweep" / "12" / "point.json").is_file():
+        time.sleep(0.02)
+    time.sleep(1)
+    begun.send_signal(signal.SIGKILL)
+    begun.wait()
+    first = set(visited(tmp_path))
+    hung = {"12"} if launcher == "basic" else {"12", "13"}
+    assert first == {*map(str, range(12)), *hung}
+    (tmp_path / "log").unlink()
+    done = run(toy(tmp_path))
+    assert done.returncode == 1, done.stderr
+    assert "7 crashed: RuntimeError: seed three" in done.stdout
+    assert sorted(visited(tmp_path), key=int) == ["7", *map(str, range(12, 20))]
+    states = [row.point.state for row in read_rows(tmp_path / "sweep")]
+    assert states == ["finished"] * 19 + ["crashed"]
+
+
+@pytest.mark.long
 def test_workers_share_the_points_and_a_killed_one_has_crashed(tmp_path: Path) -> None:
     done = run(toy(tmp_path, "hydra/launcher=processes", "seed=1,4,2,5"))
     assert done.returncode == 1, done.stderr

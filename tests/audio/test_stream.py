@@ -16,6 +16,8 @@ import soundfile
 from disco.audio.faults import BadAudio
 from disco.audio.plain import PlainWav
 from disco.audio.stream import AudioStream
+from tests.audio.ogg import promising
+from tests.audio.sounds import played, tunes
 
 
 def tone(rate: int = 32000, seconds: float = 1.0, channels: int = 2, hz: float = 440.0) -> np.ndarray:
@@ -98,6 +100,27 @@ def test_a_file_cut_to_a_third_is_truncated(tmp_path: Path, kind: str) -> None:
     soundfile.write(path, tone(44100, 4.0), 44100)
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 3])
+    assert fault(path).code == "truncated"
+
+
+def test_an_ogg_that_lacks_a_blink_of_its_length_is_kept_with_a_warning(tmp_path: Path) -> None:
+    """As a song of three minutes is found that stops 0.13 s before the end that its last page counts."""
+    path = tmp_path / "a.ogg"
+    music = played(tunes(1)[0].id, channels=2, seconds=12.0).T
+    with soundfile.SoundFile(path, "w", 32000, 2, format="OGG") as file:
+        for first in range(0, len(music), 8192):
+            file.write(music[first : first + 8192])
+    whole, frames = path.read_bytes(), len(music)
+    assert promising(whole, 0) == whole
+    assert np.array_equal(read(path), soundfile.read(path, dtype="float32")[0])
+    path.write_bytes(promising(whole, 3000))  # of which the coder's last block holds up to 2,048
+    with AudioStream(path) as stream:
+        heard = sum(block.shape[1] for block in stream)
+    assert frames <= heard < stream.frames == frames + 3000
+    (doubt,) = stream.doubts
+    assert (doubt.code, doubt.verdict) == ("truncated", "warn")
+    assert f"{heard / 32000:.2f} of {stream.frames / 32000:.2f} s" in doubt.message
+    path.write_bytes(promising(whole, frames // 20))
     assert fault(path).code == "truncated"
 
 

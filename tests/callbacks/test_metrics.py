@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import ClassVar
 
+import lightning as L
 import pytest
 
 from disco.apps.compose import build
@@ -105,3 +107,35 @@ def test_captions_reach_the_metrics(tmp_path: Path) -> None:
     callback.metrics = {"captions": Captions()}
     fit(ToyAudio(), tmp_path, [keeper(), callback], steps=3)
     assert Captions.asked[:2] == ["a tone", "a higher tone"]
+
+
+class Pace(L.Callback):
+    """Gives every step the time that a step of a model of use takes at least."""
+
+    def on_train_batch_end(self, *_args: object) -> None:
+        """Wait."""
+        time.sleep(0.02)
+
+
+@pytest.mark.long
+def test_by_a_real_clock_measuring_takes_no_more_than_its_share(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The whole hook is timed from outside; only what the first round took may come on top."""
+    callback = metrics("metric@callbacks.metrics.metrics=[signal,fd_logmel]")
+    inside = callback.on_validation_epoch_end
+    rounds: list[float] = []
+
+    def timed(*given: L.Trainer) -> None:
+        begun = time.perf_counter()
+        inside(*given)
+        rounds.append(time.perf_counter() - begun)
+
+    monkeypatch.setattr(callback, "on_validation_epoch_end", timed)
+    begun = time.perf_counter()
+    fit(ToyAudio(), tmp_path, [keeper(), callback, Pace()], steps=300, every_batches=3)
+    whole = time.perf_counter() - begun
+    assert callback.measured >= 2
+    assert callback.left_out >= 1
+    assert callback.spent == pytest.approx(sum(rounds), rel=0.1, abs=0.05), "nothing is left uncounted"
+    assert sum(rounds) <= callback.share * whole + max(rounds)

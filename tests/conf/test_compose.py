@@ -20,6 +20,8 @@ APP_OF = {
     "metric": "evaluate",
     "embedder": "evaluate",
     "guidance": "generate",
+    "to": "export",
+    "ensemble": "generate",
 }
 # Groups that exist inside an option of another: that option, and how the command line calls them there.
 INSIDE = {

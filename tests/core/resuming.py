@@ -12,6 +12,7 @@ from torch import Tensor
 from disco.callbacks.checkpoint import Checkpoint
 from disco.callbacks.ema import Ema
 from disco.callbacks.guard import Guard
+from disco.callbacks.signals import Signals
 from disco.core.batch import AudioBatch, Conditions
 from disco.core.checkpoint_io import SafeCheckpoints
 from disco.core.contracts import seeded
@@ -109,20 +110,24 @@ def run(
     resume: bool = False,
     workers: int = 0,
     kill: bool = True,
+    every: int = 1000,
 ) -> Learner:
-    """Train, or begin and be killed after `stop` steps; return the model as it is then."""
+    """Train, or begin and be killed after `stop` steps; return the model as it is then.
+
+    It saves every so many steps, and at the step after which it is killed.
+    """
     L.seed_everything(0 if not resume else 99, verbose=False)
     module = Learner()
-    leave = [] if stop is None or resume else [Leave(stop, kill=kill)]
-    every = stop if stop and kill and not resume else 1000
+    leave = [] if stop is None else [Leave(stop, kill=kill)]
+    every = stop if stop and kill else every
     keeper = Checkpoint(
         every_n_steps=every, every_minutes=None, monitor="val/loss", mode="min", top_k=0, milestones=[],
         disk_gb=None,
     )  # fmt: skip
     trainer = L.Trainer(
         default_root_dir=folder, accelerator="cpu", max_steps=steps, accumulate_grad_batches=ACCUMULATE,
-        callbacks=[Guard(spike=30.0, in_a_row=5), keeper, *leave, Ema(decay=0.9, power=0.75)], logger=False,
-        enable_progress_bar=False, enable_model_summary=False, enable_checkpointing=False,
+        callbacks=[Guard(spike=30.0, in_a_row=5), keeper, Signals(), *leave, Ema(decay=0.9, power=0.75)],
+        logger=False, enable_progress_bar=False, enable_model_summary=False, enable_checkpointing=False,
         log_every_n_steps=1, num_sanity_val_steps=1, val_check_interval=14, check_val_every_n_epoch=None,
         limit_val_batches=1, use_distributed_sampler=False, plugins=[SafeCheckpoints()],
     )  # fmt: skip

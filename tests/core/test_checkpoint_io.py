@@ -5,6 +5,7 @@ from __future__ import annotations
 import concurrent.futures
 import os
 import random
+import resource
 import signal
 import threading
 import time
@@ -184,6 +185,24 @@ def test_a_failure_in_the_background_is_told_at_the_next_look(tmp_path: Path, mo
     io.teardown()
     assert read_checkpoint(path)["global_step"] == 3
     assert [p.name for p in path.parent.iterdir()] == ["last.ckpt"], "no draft is left"
+
+
+def test_a_file_that_the_system_cuts_off_midway_never_takes_the_name(tmp_path: Path) -> None:
+    path = saved(tmp_path, 3)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    io = SafeCheckpoints()
+    resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size - 10, limits[1]))
+    try:
+        io.save_checkpoint(state(4), path)
+        with pytest.raises(DiscoError, match=r"File too large; the one before is untouched"):
+            io.wait()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert read_checkpoint(path)["global_step"] == 3
+    assert [p.name for p in path.parent.iterdir()] == ["last.ckpt"], "no draft is left"
+    io.save_checkpoint(state(5), path)
+    io.teardown()
+    assert read_checkpoint(path)["global_step"] == 5, "training may go on when there is room again"
 
 
 def test_weights_that_are_no_numbers_are_never_written(tmp_path: Path) -> None:

@@ -8,8 +8,9 @@ import lightning as L
 import pytest
 import torch
 
-from disco.core.checkpoint_io import SafeCheckpoints
+from disco.core.checkpoint_io import SafeCheckpoints, read_checkpoint, write_checkpoint
 from disco.core.identity import refuse_another
+from disco.core.state import packed
 from disco.errors import DiscoError
 from tests.callbacks.toy_models import ToyAudio, batches, fit, keeper
 
@@ -62,3 +63,22 @@ def test_a_checkpoint_without_a_name_for_itself_is_still_held_to_its_shapes(tmp_
     assert (
         SafeCheckpoints().load_checkpoint(tmp_path / "x.ckpt")["state_dict"]["gain"] == module.gain.detach()
     )
+
+
+@pytest.mark.filterwarnings("ignore:You're resuming from a checkpoint that ended before the epoch ended")
+def test_a_config_in_a_checkpoint_is_data(tmp_path: Path) -> None:
+    fit(ToyAudio(), tmp_path, [keeper()], logger=False)
+    path = tmp_path / "checkpoints" / "last.ckpt"
+    evil = {"_target_": "os.system", "command": f"touch {tmp_path / 'canary'}"}
+    state = read_checkpoint(path)
+    for key in ("hyper_parameters", "datamodule_hyper_parameters", "config"):
+        write_checkpoint(path, *packed({**state, key: evil}))
+        module = ToyAudio()
+        fit(module, tmp_path, [keeper()], logger=False, resume=True, steps=8)
+        assert float(module.gain.detach()) != 0.0, "it went on"
+    write_checkpoint(path, *packed({**state, "identity": {"optim": evil}}))
+    other = ToyAudio()
+    other.identity = {"optim": "disco.optim.adamw.AdamW"}
+    with pytest.raises(DiscoError, match=r"optim \{'_target_': 'os.system'"):
+        fit(other, tmp_path, [keeper()], logger=False, resume=True)
+    assert not (tmp_path / "canary").exists()

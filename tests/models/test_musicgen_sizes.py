@@ -42,8 +42,8 @@ def test_musicgen_has_the_published_number_of_parameters(composed, scale: str, m
 
 @pytest.mark.parametrize("scale", SIZES)
 def test_melody_prepends_and_has_no_cross_attention(composed, scale: str) -> None:
-    count = parameters(composed, "model=musicgen_melody", f"scale={scale}", "conditioner=[t5]")
-    assert count == formula(scale, cross=False)
+    count = parameters(composed, "model=musicgen_melody", f"scale={scale}", "conditioner=[t5,chroma]")
+    assert count == formula(scale, cross=False) + 13 * SIZES[scale][0]  # the way in for twelve pitch classes
     assert f"{count / 1e6:.1f}" == f"{PREPENDED[scale]:.1f}"
 
 

@@ -6,10 +6,13 @@ import errno
 import os
 import random
 import resource
+import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
+from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
 
@@ -17,7 +20,7 @@ import pytest
 
 from disco.errors import DiscoError
 from disco.executors.local import Local
-from disco.prepare.layout import HaltedError, sole_writer
+from disco.prepare.layout import HaltedError, make_folders, sole_writer
 from disco.prepare.verify import verify
 from tests.executors.test_local import alive
 from tests.prepare.faults import SLOWLY, Disk, failing
@@ -88,14 +91,67 @@ def test_a_full_disk_stops_with_a_sentence_and_goes_on_when_there_is_space(
     assert tree(tmp_path / "set") == tree(tmp_path / "clean")
 
 
-def test_a_second_preparation_of_one_target_is_refused_until_the_first_is_done(
-    tmp_path: Path, source: Path
+SMALL_DISK = """
+set -e; mount -t tmpfs -o size=160k none "$disk"
+"$python" -m tests.prepare.faults "$music" "$disk/set" && exit 7
+cp -a "$disk/set" "$half"; mount -o remount,size=20m "$disk"
+"$python" -m tests.prepare.faults "$music" "$disk/set"; cp -a "$disk/set" "$whole"
+"""
+
+
+@pytest.mark.long
+def test_a_file_system_that_is_full_is_gone_on_with_when_it_has_grown(tmp_path: Path) -> None:
+    if shutil.which("unshare") is None or subprocess.run(["unshare", "-rm", "true"], check=False).returncode:
+        pytest.skip("this system lets nobody mount a disk of their own")
+    source = songs(tmp_path / "music", 9)
+    prepare(source, tmp_path / "clean", steps=SLOWLY)
+    places = {name: tmp_path / name for name in ("music", "disk", "half", "whole")}
+    places["disk"].mkdir()
+    ran = subprocess.run(
+        ["unshare", "-rm", "sh", "-c", SMALL_DISK], cwd=ROOT, capture_output=True, text=True, check=False,
+        env=os.environ | {name: str(path) for name, path in places.items()} | {"python": sys.executable},
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    assert "there is no space left; free some space and run the same command again" in ran.stderr
+    done = {
+        name for name in tree(places["half"]) if name.startswith("audio/processed/") and "draft" not in name
+    }
+    assert 0 < len(done) < 9, "in the middle"
+    assert verify(places["half"]) == {}
+    assert tree(places["whole"]) == tree(tmp_path / "clean")
+
+
+def test_a_second_preparation_of_one_target_waits_until_the_first_is_done(
+    tmp_path: Path, source: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    prepare(source, tmp_path / "set")
-    with sole_writer(tmp_path / "set"), pytest.raises(DiscoError, match=f"process {os.getpid()} on "):
+    prepare(source, tmp_path / "clean")
+    make_folders(tmp_path / "set")
+    with ExitStack() as first:
+        first.enter_context(sole_writer(tmp_path / "set"))
+        later = threading.Timer(0.3, first.pop_all().close)
+        later.start()
+        begun = time.monotonic()
         prepare(source, tmp_path / "set")
-    prepare(source, tmp_path / "set")
+        assert time.monotonic() > begun + 0.3
+    later.join()
+    (told,) = caplog.messages
+    assert f"is writing to {tmp_path / 'set'} (process {os.getpid()} on " in told
+    assert tree(tmp_path / "set") == tree(tmp_path / "clean")
     assert not (tmp_path / "set" / "metadata" / ".lock").exists()
+
+
+@pytest.mark.long
+def test_two_preparations_begun_together_both_succeed(tmp_path: Path, source: Path) -> None:
+    prepare(source, tmp_path / "clean", steps=SLOWLY)
+    command = [sys.executable, "-m", "tests.prepare.faults", str(source), str(tmp_path / "set")]
+    both = [
+        subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    told = [process.communicate(timeout=120)[1] for process in both]
+    assert [process.returncode for process in both] == [0, 0], told
+    assert "".join(told).count("waiting until it is done") == 1
+    assert tree(tmp_path / "set") == tree(tmp_path / "clean")
 
 
 def test_an_interrupt_keeps_what_is_finished(tmp_path: Path, source: Path) -> None:

@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 
 ROOT = Path(__file__).resolve().parents[2]
 BATCHES = ROOT / "scripts" / "slurm"
+TRIED = 300  # steps from which one sees how fast this machine is
 ON_CPU = ["--cpus-per-task=1", "--mem=1G", "--partition=here"]  # over what a script asks for
 
 
@@ -83,6 +84,12 @@ def whole_run(folder: Path, words: Sequence[str], environment: Mapping[str, str]
         cwd=ROOT, env=environment, capture_output=True, check=True,
     )  # fmt: skip
     return folder
+
+
+def steps_in(seconds: float, folder: Path, words: Sequence[str], environment: Mapping[str, str]) -> int:
+    """Return how many steps of a run fill so many seconds here and now."""
+    tried = whole_run(folder, [*words, f"trainer.max_steps={TRIED}"], environment)
+    return round(TRIED * seconds / json.loads((tried / "run.json").read_text())["seconds"])
 
 
 def assert_same(one: Path, other: Path) -> None:

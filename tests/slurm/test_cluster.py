@@ -9,14 +9,13 @@ import sys
 
 import pytest
 
-from tests.slurm.runs import Cluster, assert_same, steps, wait_until, whole_run
+from tests.slurm.runs import Cluster, assert_same, steps, steps_in, wait_until, whole_run
 
 pytestmark = pytest.mark.slurm
 SHORT = "trainer.max_steps=60"
-STEPS = 6000  # more work than fits into the time
-LONG = f"trainer.max_steps={STEPS}"
+WORK = 150  # seconds: a job has two minutes until it is told to save, and then a third one
 FAR = "trainer.max_steps=1000000"
-OUT_OF_TIME = ["hydra.launcher.timeout_min=2", "hydra.launcher.signal_delay_s=60"]
+OUT_OF_TIME = ["hydra.launcher.timeout_min=3", "hydra.launcher.signal_delay_s=60"]
 SWEEP = ["hydra/launcher=slurm", "hydra.launcher.cpus_per_task=1", "hydra.launcher.mem_gb=1"]
 
 
@@ -36,7 +35,8 @@ def test_points_of_a_sweep_that_run_out_of_time_go_on_in_their_folders(
     cluster: Cluster, words: list[str]
 ) -> None:
     same = [*words, "model.dropout=0.1"]
-    sweep_words = [*same, *OUT_OF_TIME, f"trainer.max_steps=60,{STEPS}"]
+    count = steps_in(WORK, cluster.folder / "tried", same, cluster.environment)
+    sweep_words = [*same, *OUT_OF_TIME, f"trainer.max_steps=60,{count}"]
     running = swept(cluster, *sweep_words)
     told, complaints = running.communicate(timeout=1800)
     assert running.returncode == 0, f"{told}\n{complaints}"
@@ -44,9 +44,10 @@ def test_points_of_a_sweep_that_run_out_of_time_go_on_in_their_folders(
     assert sorted(path.parent.name for path in sweep.rglob("run.json")) == ["0", "1"]
     logs = "".join(path.read_text() for path in (sweep / ".submitit").rglob("*_log.out"))
     assert re.search(r"job \d+_1 is queued again", logs), "it ran out of time"
-    for point, last in (("0", 60), ("1", STEPS)):
+    for point, last in (("0", 60), ("1", count)):
         assert steps(sweep / point) == list(range(1, last + 1)), "no step is missing, and none is made twice"
-    assert_same(whole_run(cluster.folder / "whole", [*same, LONG], cluster.environment), sweep / "1")
+    whole = [*same, f"trainer.max_steps={count}"]
+    assert_same(whole_run(cluster.folder / "whole", whole, cluster.environment), sweep / "1")
 
     again = swept(cluster, *sweep_words)
     told, complaints = again.communicate(timeout=120)
@@ -83,19 +84,21 @@ def test_processes_of_a_job_share_a_folder(cluster: Cluster, words: list[str]) -
 def test_a_script_that_runs_out_of_time_goes_on_with_all_its_processes(
     cluster: Cluster, words: list[str]
 ) -> None:
-    limits = ["--time=2", "--signal=USR1@60", "--ntasks-per-node=2"]
-    job = cluster.submit("one_node.sbatch", *limits, *words, "trainer=ddp_cpu", LONG, "model.dropout=0.1")
+    same = [*words, "trainer=ddp_cpu", "model.dropout=0.1"]
+    count = steps_in(WORK, cluster.folder / "tried", same, cluster.environment)
+    limits = ["--time=3", "--signal=USR1@60", "--ntasks-per-node=2"]
+    job = cluster.submit("one_node.sbatch", *limits, *same, f"trainer.max_steps={count}")
     wait_until(lambda: cluster.ended(job), 1800)
     log = (cluster.folder / f"slurm-{job}.out").read_text()
     assert cluster.state(job) == "COMPLETED", log
     assert cluster.restarts(job) >= 1, log
     assert f"job {job} is queued again" in log
     folder = cluster.folder / f"outputs/train/slurm-{job}"
-    assert steps(folder) == list(range(1, STEPS + 1))
+    assert steps(folder) == list(range(1, count + 1))
     assert list((cluster.folder / "outputs/train").iterdir()) == [folder]
     assert not list(folder.glob("hpc_ckpt*")), "nobody saves in the midst of a step"
-    here = [*words, "trainer=ddp_cpu", LONG, "model.dropout=0.1"]
-    assert_same(whole_run(cluster.folder / "whole", here, cluster.environment), folder)
+    whole = [*same, f"trainer.max_steps={count}"]
+    assert_same(whole_run(cluster.folder / "whole", whole, cluster.environment), folder)
 
 
 def test_an_array_makes_a_run_of_each_line_and_is_asked_for_by_its_place(
