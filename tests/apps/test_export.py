@@ -90,6 +90,7 @@ def test_transformers_opens_what_was_written_and_it_comes_back(base, parts, tmp_
     assert sound.shape[:2] == (1, 1)
 
 
+@pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning")  # peft asks transformers so
 def test_an_adapter_is_folded_in_or_stands_apart(adapted, base, tmp_path) -> None:
     folded = exported(adapted, tmp_path / "a", "to=hf")
     apart = exported(adapted, tmp_path / "b", "to=hf", "merged=false")

@@ -39,7 +39,11 @@ def test_the_same_words_several_times_are_the_words_once(ensemble) -> None:
 
 @pytest.mark.parametrize("kind", [Mean, Guided])
 def test_a_wording_that_alone_counts_is_that_wording(kind) -> None:
-    model, sampler = random_head(told_model()), Sampler(guidance=30.0)
+    model, sampler = random_head(told_model()), Sampler(guidance=3.0)
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if "cross_attention" in name or "conditioners" in name:
+                weight.mul_(10)  # a random model hardly hears its captions
     ensemble = kind(weights=[0.0, 1.0, 0.0])
     worded = tokens(model, ensemble.tell(asked(), TEXTS), ensemble.guide(sampler, TEXTS))
     assert torch.equal(worded, tokens(model, Conditions(text=(TEXTS[1],) * 2), sampler))
