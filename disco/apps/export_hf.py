@@ -115,6 +115,7 @@ def whole_of(model: MusicGen) -> Any:
     whole: Any = MusicgenForConditionalGeneration(
         text_encoder=reader, audio_encoder=network_of_codec(model), decoder=lone
     )
+    whole.set_attn_implementation("eager")  # built from its parts it has none, and would look ahead
     theirs = TRANSFORMERS.to_theirs(model.network_state(), model.num_codebooks)
     unfilled, unknown = whole.load_state_dict(theirs, strict=False)
     unfilled = [name for name in unfilled if not name.startswith(("text_encoder.", "audio_encoder."))]
