@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 import lightning as L
 import numpy as np
@@ -15,6 +14,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from disco.callbacks.boards import has_board, show_picture
+from disco.callbacks.step_rounds import StepRounds
 from disco.core.batch import Batch
 from disco.core.module import GenerativeModule
 from disco.core.ranges import NaturalInt, PositiveInt
@@ -27,7 +27,7 @@ Weights = Float[Tensor, "b h s n"]
 BRIGHTER = 0.5  # power of the weights that is drawn: most of them are small
 
 
-class AttentionMaps(L.Callback):
+class AttentionMaps(StepRounds):
     """Draws what chosen heads of chosen layers attend to, on the first validation item.
 
     Every `every_steps` steps and at the end a picture per head goes to TensorBoard or Weights & Biases, as
@@ -45,12 +45,9 @@ class AttentionMaps(L.Callback):
     def __init__(
         self, *, every_steps: PositiveInt, layers: Sequence[int], heads: Sequence[NaturalInt]
     ) -> None:
-        super().__init__()
-        self.every_steps = every_steps
+        super().__init__(every_steps=every_steps)
         self.layers = layers
         self.heads = heads
-        self.last_step = 0
-        self.first_batch: Batch | None = None
 
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Refuse layers and heads that are not there.
@@ -72,45 +69,19 @@ class AttentionMaps(L.Callback):
                     do=f"choose from 0 to {most - 1}",
                 )
 
-    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Start afresh, from the step that a resumed run has reached; a second fit has its own data."""
-        self.last_step = trainer.global_step
-        self.first_batch = None
-
-    def on_train_batch_end(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
-        """Make a round when its step has come; several batches may share one step."""
-        step = trainer.global_step
-        if step // self.every_steps > self.last_step // self.every_steps:
-            self._round(trainer, pl_module, step)
-
-    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Make a last round, unless the last step just had one."""
-        if trainer.global_step != self.last_step:
-            self._round(trainer, pl_module, trainer.global_step)
-
-    def _round(self, trainer: L.Trainer, module: L.LightningModule, step: int) -> None:
+    def make_round(self, trainer: L.Trainer, module: L.LightningModule, step: int) -> None:
+        """Draw what the heads attend to now."""
         assert isinstance(module, GenerativeModule)
-        self.last_step = step
         depth = len(stack_of(module))
         if not depth or not has_board(trainer):
             return
         layers = sorted({index % depth for index in self.layers})
-        found = heard(module, self._batch(trainer).to(module.device), layers)
+        found = heard(module, self.batch(trainer).to(module.device), layers)
         if trainer.is_global_zero:
             for (layer, kind), weights in found.items():
                 for head in self.heads:
                     tag = f"attention/{layer}/{head}" + ("/told" if kind == "told" else "")
                     show_picture(trainer, tag, attention_picture(weights[0, head]), step)
-
-    def _batch(self, trainer: L.Trainer) -> Batch:
-        if self.first_batch is None:
-            source = trainer.val_dataloaders or trainer.train_dataloader
-            assert source is not None, "a model that is trained has data"
-            with torch.random.fork_rng([]):  # a loader of PyTorch's own draws a seed
-                self.first_batch = next(iter(source))
-        return self.first_batch
 
 
 def stack_of(module: torch.nn.Module) -> list[tuple[Attention, Attention | None]]:

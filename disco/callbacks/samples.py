@@ -14,8 +14,9 @@ from disco.audio.clip import Clip
 from disco.audio.io import write_clip
 from disco.callbacks.boards import has_board, show_clip, show_picture
 from disco.callbacks.chroma import chroma_picture
+from disco.callbacks.step_rounds import StepRounds
 from disco.callbacks.together import say
-from disco.core.batch import AudioBatch, Batch, Conditions
+from disco.core.batch import AudioBatch, Conditions
 from disco.core.contracts import Sampler
 from disco.core.module import GenerativeModule
 from disco.core.ranges import PositiveFloat, PositiveInt
@@ -26,7 +27,7 @@ from disco.midi.score import Score, note_table, write_score
 from disco.report.pictures import Pixels, piano_roll_picture, spectrogram_picture
 
 
-class Samples(L.Callback):
+class Samples(StepRounds):
     """Lets the model make something every `every_steps` steps and at the end.
 
     What it makes depends on what it offers: a module with `reconstruct(clip)` gives back clips of the
@@ -60,8 +61,7 @@ class Samples(L.Callback):
         sampler: Sampler,
         prompts: Sequence[Mapping[str, Any]],
     ) -> None:
-        super().__init__()
-        self.every_steps = every_steps
+        super().__init__(every_steps=every_steps)
         self.num_samples = num_samples
         self.seconds = seconds
         self.rate = rate
@@ -69,28 +69,12 @@ class Samples(L.Callback):
         self.seed = seed
         self.sampler = sampler
         self.prompts = prompts
-        self.last_step = 0
-        self.first_batch: Batch | None = None
         self.first_round = True
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Start afresh, from the step that a resumed run has reached; a second fit has its own data."""
-        self.last_step = trainer.global_step
-        self.first_batch = None
+        """Start afresh; originals stand beside the first reconstructions of each fit."""
+        super().on_train_start(trainer, pl_module)
         self.first_round = True
-
-    def on_train_batch_end(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
-        """Make a round when its step has come; several batches may share one step."""
-        step = trainer.global_step
-        if step // self.every_steps > self.last_step // self.every_steps:
-            self._round(trainer, pl_module, step)
-
-    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Make a last round, unless the last step just had one."""
-        if trainer.global_step != self.last_step:
-            self._round(trainer, pl_module, trainer.global_step)
 
     def play(self, trainer: L.Trainer, module: GenerativeModule) -> dict[str, Clip | Score]:
         """Return what the model makes now, by name; model and random numbers stay as they were."""
@@ -103,10 +87,11 @@ class Samples(L.Callback):
             part.training = True
         return pieces
 
-    def _round(self, trainer: L.Trainer, module: L.LightningModule, step: int) -> None:
+    def make_round(self, trainer: L.Trainer, module: L.LightningModule, step: int) -> None:
+        """Play, and keep what was played."""
         assert isinstance(module, GenerativeModule)
         pieces = self.play(trainer, module)
-        self.last_step, self.first_round = step, False
+        self.first_round = False
         if trainer.is_global_zero:
             try:
                 self._keep(trainer, pieces, step)
@@ -142,14 +127,6 @@ class Samples(L.Callback):
             )
         count = min(self.num_samples, len(batch))
         return [Clip(batch.wave[k, :, : int(batch.valid[k])], batch.rate) for k in range(count)]
-
-    def batch(self, trainer: L.Trainer) -> Batch:
-        """Return the first validation batch, the training one where there is no validation."""
-        if self.first_batch is None:
-            source = trainer.val_dataloaders or trainer.train_dataloader
-            assert source is not None, "samples are made while training, so there is data"
-            self.first_batch = next(iter(source))
-        return self.first_batch
 
     def _keep(self, trainer: L.Trainer, pieces: Mapping[str, Clip | Score], step: int) -> None:
         shown = has_board(trainer)

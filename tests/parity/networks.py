@@ -39,7 +39,7 @@ BANDWIDTH = 16.0
 def save_t5(folder: Path) -> Path:
     """A T5 encoder and a tokenizer that knows a few words."""
     from tokenizers import Tokenizer, models, pre_tokenizers, processors
-    from transformers import PreTrainedTokenizerFast, T5Config, T5EncoderModel
+    from transformers import PreTrainedTokenizerFast
 
     tokenizer = Tokenizer(models.WordLevel({word: i for i, word in enumerate(WORDS)}, unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
@@ -51,6 +51,14 @@ def save_t5(folder: Path) -> Path:
         unk_token="<unk>",
         model_input_names=["input_ids", "attention_mask"],
     ).save_pretrained(folder)
+    t5_encoder().save_pretrained(folder)
+    return folder
+
+
+def t5_encoder() -> Any:
+    """A random T5 encoder, the same every time."""
+    from transformers import T5Config, T5EncoderModel
+
     config = T5Config(
         vocab_size=len(WORDS),
         d_model=READ,
@@ -61,8 +69,7 @@ def save_t5(folder: Path) -> Path:
         decoder_start_token_id=0,
     )
     torch.manual_seed(1)
-    T5EncoderModel(config).save_pretrained(folder)
-    return folder
+    return T5EncoderModel(config)
 
 
 def encodec_config(**changes: Any) -> Any:
@@ -100,22 +107,9 @@ def whole_musicgen(channels: int = 1) -> Any:
         MusicgenDecoderConfig,
         MusicgenForCausalLM,
         MusicgenForConditionalGeneration,
-        T5Config,
-        T5EncoderModel,
     )
 
-    torch.manual_seed(1)
-    reader = T5EncoderModel(
-        T5Config(
-            vocab_size=len(WORDS),
-            d_model=READ,
-            d_kv=6,
-            d_ff=32,
-            num_layers=1,
-            num_heads=4,
-            decoder_start_token_id=0,
-        )
-    )
+    reader = t5_encoder()
     torch.manual_seed(3)
     decoder = MusicgenForCausalLM(
         MusicgenDecoderConfig(
