@@ -1,13 +1,14 @@
-"""Sound and pictures on the boards of a run: TensorBoard, Weights & Biases."""
+"""Sound, pictures and histograms on the boards of a run: TensorBoard, Weights & Biases."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 import lightning as L
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float32, UInt8
 from lightning.pytorch.loggers import Logger, TensorBoardLogger, WandbLogger
 
 from disco.audio.clip import Clip
@@ -33,8 +34,18 @@ def show_picture(trainer: L.Trainer, tag: str, picture: UInt8[np.ndarray, "h w 3
             board.log_image(tag, [picture], step)
 
 
+def show_histogram(trainer: L.Trainer, tag: str, values: Float32[np.ndarray, "n"], step: int) -> None:
+    """Log how finite numbers are spread, on every board of the run."""
+    for board in trainer.loggers:
+        if isinstance(board, TensorBoardLogger):
+            _try(board, lambda board=board: board.experiment.add_histogram(tag, values, step))
+        elif isinstance(board, WandbLogger):
+            wandb = import_module("wandb")  # an extra
+            board.log_metrics({tag: wandb.Histogram(values)}, step)
+
+
 def has_board(trainer: L.Trainer) -> bool:
-    """Say whether anything would show a picture."""
+    """Say whether anything would show a picture or a histogram."""
     return any(isinstance(board, TensorBoardLogger | WandbLogger) for board in trainer.loggers)
 
 
