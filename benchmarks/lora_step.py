@@ -47,7 +47,7 @@ def ours(
         pattern=Delay(delays=None), prior=False, condition_dropout=0.0, seconds=10.0,
         codec=TokensOnly(num_codebooks=CODEBOOKS, cardinality=CARDINALITY),
         conditioners={"text": Heard(words(items))}, terms={"token_ce": TokenCE(weight=1.0)}, recipe=None,
-        checkpoint_layers=0.0, checkpoint_selective=0.75,
+        checkpoint_layers=0.0, checkpoint_selective=0.125,
     )  # fmt: skip
     if lora:
         LoRA(

@@ -10,8 +10,8 @@ from disco.adapters.sites import find_layers
 from disco.core.module import GenerativeModule
 from disco.core.ranges import NaturalInt, PositiveInt
 from disco.core.sites import PREFIX
+from disco.nets.attention import Attention
 from disco.nets.prefix import Prefix
-from disco.nets.transformer import Attention
 
 
 class PrefixTuning(SiteAdapter):

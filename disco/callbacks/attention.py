@@ -20,7 +20,7 @@ from disco.core.module import GenerativeModule
 from disco.core.ranges import NaturalInt, PositiveInt
 from disco.core.sharding import whole
 from disco.errors import DiscoError
-from disco.nets.transformer import Attention
+from disco.nets.attention import Attention
 from disco.report.pictures import INK, PANEL, SCALE, TEXT_POINTS
 
 Weights = Float[Tensor, "b h s n"]

@@ -15,7 +15,9 @@ class Outputs:
     """One forward pass, as losses and metrics read it.
 
     Attributes:
-        logits: scores of the next token, per codebook (`k` is 1 for scores).
+        logits: scores of the next token, per codebook (`k` is 1 for scores); a model may leave them out
+            of a training pass where it gives `nats` and no loss reads them otherwise.
+        nats: mean over codebooks of the mean surprise at `targets` over valid steps.
         targets: the token that came.
         mask: true where `targets` counts.
         wave: what the model made.
@@ -28,6 +30,7 @@ class Outputs:
     """
 
     logits: Float[Tensor, "b k s v"] | None = None
+    nats: Float[Tensor, ""] | None = None
     targets: Int[Tensor, "b k s"] | None = None
     mask: Bool[Tensor, "b k s"] | None = None
     wave: Float[Tensor, "b c t"] | None = None

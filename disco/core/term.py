@@ -19,10 +19,12 @@ class Term(nn.Module, ABC):
 
     Attributes:
         needs: the slots of `Outputs` that it reads.
+        spares: those of them that it does without where `nats` is filled in.
         weight: its factor in the sum.
     """
 
     needs: ClassVar[frozenset[str]]
+    spares: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, *, weight: float) -> None:
         super().__init__()
@@ -59,6 +61,10 @@ class Objective(nn.Module):
     def named_terms(self) -> dict[str, Term]:
         """Return the terms by name, typed."""
         return {name: term for name, term in self.terms.items() if isinstance(term, Term)}
+
+    def reads(self, slot: str) -> bool:
+        """Return whether a term needs a slot even where `nats` is filled in."""
+        return any(slot in term.needs - term.spares for term in self.named_terms().values())
 
     @property
     def critics(self) -> list[Critic]:

@@ -15,10 +15,11 @@ class TokenCE(Term):
     """Mean over codebooks of the mean over valid steps, in nats, as MusicGen's."""
 
     needs: ClassVar[frozenset[str]] = frozenset({"logits", "targets", "mask"})
+    spares: ClassVar[frozenset[str]] = frozenset({"logits"})
 
     def __init__(self, *, weight: NaturalFloat) -> None:
         super().__init__(weight=weight)
 
     def forward(self, out: Outputs, batch: Batch) -> Float[Tensor, ""]:
         """Return the unweighted value."""
-        return per_codebook(out).mean()
+        return per_codebook(out).mean() if out.nats is None else out.nats

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from disco.audio.clip import Clip
@@ -16,17 +16,18 @@ from disco.core.contracts import Codec, Conditioner, Context, Recipe, Sampler, S
 from disco.core.module import GenerativeModule
 from disco.core.outputs import Outputs, per_codebook
 from disco.core.ranges import PositiveFloat, PositiveInt, Share
+from disco.core.sharding import is_sharded
 from disco.core.sites import Site
 from disco.core.term import Term
 from disco.core.views import AudioView, CodeView
 from disco.errors import DiscoError
-from disco.models.musicgen_codec import channels_apart, check_codec, check_tokens, coded, prompt_codes
+from disco.models.musicgen_codec import check_codec, check_tokens, coded, mask_of, prior_of, prompt_codes
 from disco.models.musicgen_playing import Performance
 from disco.models.sites import BLOCKS, DEFAULT_SITES, SITES
 from disco.nets.cache import Cache
 from disco.nets.film import Film
+from disco.nets.head_cross_entropy import head_cross_entropy
 from disco.nets.patterns import Layout, Pattern, Picked
-from disco.nets.prior import TokenPrior
 from disco.nets.transformer import Decoder, Positions, normal_by_fan_in
 
 
@@ -36,7 +37,7 @@ class MusicGen(GenerativeModule):
     The codec and frozen encoders are not part of its weights.
 
     Args:
-        dropout, layer_drop, checkpoint_layers, checkpoint_selective: of the decoder, which tells of them.
+        dropout, attention_dropout, layer_drop, checkpoint_layers, checkpoint_selective: of the decoder.
         pattern: which codebook of which frame is predicted when.
         prior: count training tokens before the first step and start from what the counts foretell.
         fuser: where each conditioner is heard; by itself, by cross-attention or added to the frames.
@@ -48,7 +49,7 @@ class MusicGen(GenerativeModule):
     """
 
     accepts: ClassVar[tuple[type, ...]] = (CodeBatch, AudioBatch)
-    offers: ClassVar[frozenset[str]] = frozenset({"logits", "targets", "mask", "hidden"})
+    offers: ClassVar[frozenset[str]] = frozenset({"logits", "nats", "targets", "mask", "hidden"})
     sites: ClassVar[Mapping[str, Site]] = SITES
     default_sites: ClassVar[Mapping[str, Sequence[str]]] = DEFAULT_SITES
     blocks: ClassVar[str] = BLOCKS
@@ -67,7 +68,8 @@ class MusicGen(GenerativeModule):
         heads: PositiveInt,
         dropout: Share,
         positions: Positions,
-        layer_drop: Share = 0.0,  # runs that were saved before it lack the keys
+        attention_dropout: Share = 0.0,  # runs that were saved before it lack this key and the next ones
+        layer_drop: Share = 0.0,
         checkpoint_layers: Share = 0.0,
         checkpoint_selective: Share = 0.0,
         pattern: Pattern,
@@ -86,7 +88,6 @@ class MusicGen(GenerativeModule):
         super().__init__(terms=terms, recipe=recipe)
         check_codec(codec, expects or {})
         self.pattern = pattern.for_codec(getattr(codec, "delays", None))
-        self.apart = channels_apart(codec)
         self.fuser = fuser
         self.condition_dropout = condition_dropout
         self.condition_dropouts = condition_dropouts
@@ -106,13 +107,14 @@ class MusicGen(GenerativeModule):
             bias=False,
             cross=bool(fuser.attended(list(conditioners))),
             positions=positions,
+            attention_dropout=attention_dropout,
             layer_drop=layer_drop,
             checkpoint_layers=checkpoint_layers,
             checkpoint_selective=checkpoint_selective,
         )
         self.head = nn.Linear(width, self.num_codebooks * self.special, bias=False)
         self.film = Film(width=width, depth=depth) if fuser.film else None
-        self.prior = self._build_prior() if prior else None
+        self.prior = prior_of(codec, self.layout(1)) if prior else None
         normal_by_fan_in(self.embedding.weight, 1.0)
         if prior:
             nn.init.zeros_(self.head.weight)  # so that the first step foretells what the counts do
@@ -157,7 +159,7 @@ class MusicGen(GenerativeModule):
     def forward(self, batch: CodeBatch | AudioBatch) -> Outputs:
         """Predict each token; logits come back by codebook and frame."""
         batch = coded(batch, self.codec)
-        codes, mask = batch.codes, _mask(batch)
+        codes, mask = batch.codes, mask_of(batch)
         frames = codes.shape[-1]
         layout = self.layout(frames)
         conditions = batch.conditions
@@ -167,17 +169,27 @@ class MusicGen(GenerativeModule):
         # What lies behind an item's end is nothing, or finer codebooks would hear its padding.
         steps = layout.lay_out(codes.where(mask, self.special), self.special)[..., :-1]
         hidden = self._hear(steps, context, self.clock(context, layout, batch.valid), None)
+        if self._spares_logits:
+            known = None if self.prior is None else self.prior.by_codebook(codes)
+            nats = head_cross_entropy(hidden, self.head.weight, codes, mask, layout.places(), known)
+            return Outputs(nats=nats, targets=codes, mask=mask, hidden=hidden)
         logits = self._by_frame(self.head(hidden), layout)
         if self.prior is not None:
             counted = codes if self.training else None
             logits = logits + self.prior(*self.prior.contexts(codes), counted)
         return Outputs(logits=logits, targets=codes, mask=mask, hidden=hidden)
 
+    @property
+    def _spares_logits(self) -> bool:
+        """Whether this pass makes a loss and nothing else, on a head that is whole and as it was built."""
+        learns = self.training and torch.is_grad_enabled() and not self.objective.reads("logits")
+        return learns and type(self.head) is nn.Linear and not is_sharded(self)
+
     def foretold(self, batch: CodeBatch) -> Outputs:
         """Predict each token by the counted prior alone."""
         assert self.prior is not None, "asked only where there is one"
         logits = self.prior(*self.prior.contexts(batch.codes))
-        return Outputs(logits=logits, targets=batch.codes, mask=_mask(batch))
+        return Outputs(logits=logits, targets=batch.codes, mask=mask_of(batch))
 
     def measures(self, out: Outputs) -> dict[str, Tensor]:
         """Return the cross-entropy of each codebook in nats."""
@@ -244,13 +256,6 @@ class MusicGen(GenerativeModule):
         return self._by_codebook(self.head(hidden[:, -1:]))[:, :, 0].float()
 
     # ------------------------------------------------------------------ parts
-
-    def _build_prior(self) -> TokenPrior:
-        order, apart = self.layout(1).step[:, 0].tolist(), self.apart
-        known = [place >= apart and order[place - apart] < order[place] for place in range(len(order))]
-        return TokenPrior(
-            num_codebooks=self.num_codebooks, cardinality=self.special, coarser_known=known, apart=apart
-        )
 
     def load_network(self, tensors: Mapping[str, Tensor]) -> None:
         """Load what `network_state` gave.
@@ -322,9 +327,3 @@ class MusicGen(GenerativeModule):
         """Pick the logits of each codebook and frame: those of the step before its own."""
         picked: Tensor = Picked.apply(self._by_codebook(logits), layout.places())  # type: ignore[assignment]
         return picked
-
-
-def _mask(batch: CodeBatch) -> Bool[Tensor, "b k f"]:
-    """Return which tokens lie before the end of their item."""
-    frame = torch.arange(batch.codes.shape[-1], device=batch.codes.device)
-    return (frame < batch.valid[:, None, None]).expand_as(batch.codes)

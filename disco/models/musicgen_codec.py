@@ -3,13 +3,15 @@
 from collections.abc import Mapping
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from disco.audio.clip import Clip
 from disco.core.batch import AudioBatch, CodeBatch
 from disco.core.contracts import Codec
 from disco.errors import DiscoError
+from disco.nets.patterns import Layout
+from disco.nets.prior import TokenPrior
 
 ASKED = ("rate", "channels", "hop", "num_codebooks", "cardinality")
 
@@ -61,6 +63,21 @@ def channels_apart(codec: Codec) -> int:
     """Return how many codebooks lie between one and the next finer one of the same channel."""
     delays = getattr(codec, "delays", None)
     return 1 if delays is None else len(delays) // len(set(delays))
+
+
+def prior_of(codec: Codec, layout: Layout) -> TokenPrior:
+    """Return an empty prior for a codec whose codebooks are predicted in some order."""
+    order, apart = layout.step[:, 0].tolist(), channels_apart(codec)
+    known = [place >= apart and order[place - apart] < order[place] for place in range(len(order))]
+    return TokenPrior(
+        num_codebooks=codec.num_codebooks, cardinality=codec.cardinality, coarser_known=known, apart=apart
+    )
+
+
+def mask_of(batch: CodeBatch) -> Bool[Tensor, "b k f"]:
+    """Return which tokens lie before the end of their item."""
+    frame = torch.arange(batch.codes.shape[-1], device=batch.codes.device)
+    return (frame < batch.valid[:, None, None]).expand_as(batch.codes)
 
 
 def coded(batch: CodeBatch | AudioBatch, codec: Codec) -> CodeBatch:

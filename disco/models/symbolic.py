@@ -33,7 +33,7 @@ class Symbolic(GenerativeModule):
     """Writes scores token by token, told by conditioners what to write.
 
     Args:
-        dropout, layer_drop, checkpoint_layers, checkpoint_selective: of the decoder, which tells of them.
+        dropout, attention_dropout, layer_drop, checkpoint_layers, checkpoint_selective: of the decoder.
         length: tokens that it sees at once, in training and in generation; longer pieces go on with
             the last half of them in memory.
         condition_dropout: share of training items that are told nothing, for guidance.
@@ -53,7 +53,8 @@ class Symbolic(GenerativeModule):
         heads: PositiveInt,
         dropout: Share,
         positions: Positions,
-        layer_drop: Share = 0.0,  # runs that were saved before it lack the keys
+        attention_dropout: Share = 0.0,  # runs that were saved before it lack this key and the next ones
+        layer_drop: Share = 0.0,
         checkpoint_layers: Share = 0.0,
         checkpoint_selective: Share = 0.0,
         length: PositiveInt,
@@ -77,6 +78,7 @@ class Symbolic(GenerativeModule):
             bias=False,
             cross=bool(conditioners),
             positions=positions,
+            attention_dropout=attention_dropout,
             layer_drop=layer_drop,
             checkpoint_layers=checkpoint_layers,
             checkpoint_selective=checkpoint_selective,

@@ -6,7 +6,7 @@ takes seconds and leaves the model what counting cannot see.
 """
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 from jaxtyping import Float, Int
@@ -63,18 +63,37 @@ class TokenPrior(nn.Module):
         before: Int[Tensor, "b k s"],
         coarser: Int[Tensor, "b k s"],
         counted: Int[Tensor, "b k s"] | None = None,
+        *,
+        first: int = 0,
     ) -> Float[Tensor, "b k s v"]:
         """Return logits, given the frame before and the coarser codebook of the same frame.
 
-        `counted` are the tokens that came, if they are among those that were counted.
+        Args:
+            before: tokens of the frame before.
+            coarser: tokens of the next coarser codebook.
+            counted: the tokens that came, if they are among those that were counted.
+            first: the codebook that these begin with.
         """
-        logits = self._weigh(self.after_frame, self.coarser_gain, before, coarser)
+        codebook = torch.arange(first, first + before.shape[1], device=before.device)[:, None]
+        frame_weight, coarser_weight = self.weights[codebook[:, 0]].unbind(1)
+        logits = STEP * frame_weight[:, None, None] * self.after_frame[codebook, before]
+        if any(self.coarser_known):
+            logits = logits + STEP * coarser_weight[:, None, None] * self.coarser_gain[codebook, coarser]
         if counted is None:
             return logits
-        codebook = torch.arange(before.shape[1], device=before.device)[:, None]
-        less = self.weights[:, 0, None] * self.after_frame_discount[codebook, before, counted]
-        less = less + self.weights[:, 1, None] * self.coarser_discount[codebook, coarser, counted]
+        less = frame_weight[:, None] * self.after_frame_discount[codebook, before, counted]
+        less = less + coarser_weight[:, None] * self.coarser_discount[codebook, coarser, counted]
         return logits.scatter_add(-1, counted[..., None], -STEP * less[..., None])
+
+    def by_codebook(self, codes: Int[Tensor, "b k f"]) -> Callable[[int], Float[Tensor, "b f v"]]:
+        """Return what gives the logits of one codebook of tokens that were counted."""
+        before, coarser = self.contexts(codes)
+
+        def logits(index: int) -> Float[Tensor, "b f v"]:
+            one = slice(index, index + 1)
+            return self(before[:, one], coarser[:, one], codes[:, one], first=index)[:, 0]
+
+        return logits
 
     def contexts(self, codes: Int[Tensor, "b k f"]) -> tuple[Int[Tensor, "b k f"], Int[Tensor, "b k f"]]:
         """Return for each token the one a frame before it and the one of the next coarser codebook."""
@@ -99,15 +118,6 @@ class TokenPrior(nn.Module):
             for one in left_out:
                 self._add(counts, one)
             self._tabulate(counts, less=self._choose_less(counts, left_out, surprise))
-
-    def _weigh(
-        self, frame: Tensor, gain: Tensor, before: Tensor, coarser: Tensor
-    ) -> Float[Tensor, "b k s v"]:
-        codebook = torch.arange(before.shape[1], device=before.device)[:, None]
-        first = STEP * self.weights[:, 0, None, None] * frame[codebook, before]
-        if not any(self.coarser_known):
-            return first
-        return first + STEP * self.weights[:, 1, None, None] * gain[codebook, coarser]
 
     def _add(self, counts: Float[Tensor, "2 k c v"], codes: Int[Tensor, "k f"]) -> None:
         ones = torch.ones(codes.shape, dtype=counts.dtype)

@@ -13,10 +13,10 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from disco.nets.attention import Attention
 from disco.nets.cache import Cache, counted, heard_places
 from disco.nets.film import tint
 from disco.nets.layer_drop import left_out, must_run, unheard
-from disco.nets.prefix import Prefix
 from disco.nets.recompute import normed_again
 
 Rotation = tuple[Float[Tensor, "*i s half"], Float[Tensor, "*i s half"]]
@@ -67,44 +67,6 @@ def turn(x: Float[Tensor, "b h s e"], rotation: Rotation) -> Float[Tensor, "b h 
     cos, sin = (part.to(x.dtype).unsqueeze(-3) for part in rotation)
     first, second = x.chunk(2, dim=-1)
     return torch.cat([first * cos - second * sin, first * sin + second * cos], dim=-1)
-
-
-class Attention(nn.Module):
-    """Multi-head attention with separate projections, so that adapters find each of them.
-
-    Its probabilities know no dropout: with it, CPUs and GPUs leave their fused kernels (half the speed).
-    """
-
-    def __init__(self, *, width: int, heads: int, bias: bool) -> None:
-        super().__init__()
-        if width % (2 * heads):
-            raise ValueError(f"width {width} is not an even number per each of {heads} heads")
-        self.heads = heads
-        self.head_width = width // heads
-        self.prefix: Prefix | None = None  # where an adapter speaks
-        self.query = nn.Linear(width, width, bias=bias)
-        self.key = nn.Linear(width, width, bias=bias)
-        self.value = nn.Linear(width, width, bias=bias)
-        self.out = nn.Linear(width, width, bias=bias)
-
-    def split(self, x: Float[Tensor, "b n d"]) -> Float[Tensor, "b h n e"]:
-        """Give each head its share of the width."""
-        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
-
-    def attend(
-        self,
-        query: Float[Tensor, "b h s e"],
-        key: Float[Tensor, "b h n e"],
-        value: Float[Tensor, "b h n e"],
-        mask: Bool[Tensor, "... n"] | None,
-        *,
-        causal: bool,
-    ) -> Float[Tensor, "b s d"]:
-        """Average the values by likeness and mix the heads."""
-        heard = F.scaled_dot_product_attention(query, key, value, mask, is_causal=causal)
-        if self.prefix is not None:
-            heard = heard + self.prefix(query)
-        return self.out(heard.transpose(1, 2).flatten(-2))
 
 
 class Layer(nn.Module):
@@ -192,6 +154,7 @@ class Decoder(nn.Module):
         dropout: of the input and of what each sublayer adds.
         bias: of the projections and the feed-forward; MusicGen has none.
         cross: build cross-attention; without it a context is refused.
+        attention_dropout: of the shares by which each step hears others.
         layer_drop: chance of each layer to be left out of a training pass; what the others make is not
             scaled, in training or after (LayerDrop, Fan et al. 2020, 1909.11556, and its fairseq code).
         checkpoint_layers: share of the layers that training runs through twice instead of keeping what
@@ -202,7 +165,7 @@ class Decoder(nn.Module):
             their norms: with 1 up to a tenth more work for half of the memory where the base is frozen.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  sizes and chances
         self,
         *,
         width: int,
@@ -212,6 +175,7 @@ class Decoder(nn.Module):
         bias: bool,
         cross: bool,
         positions: Positions,
+        attention_dropout: float = 0.0,
         layer_drop: float = 0.0,
         checkpoint_layers: float = 0.0,
         checkpoint_selective: float = 0.0,
@@ -226,6 +190,9 @@ class Decoder(nn.Module):
         self.layers = nn.ModuleList(
             Layer(width=width, heads=heads, dropout=dropout, bias=bias, cross=cross) for _ in range(depth)
         )
+        for part in self.layers.modules():
+            if isinstance(part, Attention):
+                part.dropout = attention_dropout
         self.out_norm = nn.LayerNorm(width)
         self.drop = nn.Dropout(dropout)
         self._initialise()

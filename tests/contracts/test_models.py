@@ -34,7 +34,8 @@ def test_fills_the_slots_that_its_losses_need_with_finite_numbers(module: Genera
     out = module(batch)
     filled = {f.name for f in dataclasses.fields(out) if getattr(out, f.name) is not None}
     assert filled <= module.offers
-    assert set().union(*(term.needs for term in module.objective.named_terms().values())) <= filled
+    for term in module.objective.named_terms().values():
+        assert term.needs - (term.spares if "nats" in filled else set()) <= filled
     assert all(value.isfinite().all() for value in floats(out).values())
     assert out.count > 0
 

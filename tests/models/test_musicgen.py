@@ -177,15 +177,39 @@ def test_the_prior_travels_with_the_weights() -> None:
     model.prepare_fit([batch_of(markov_codes(20, 50))])
     other.load_state_dict(model.state_dict())
     batch = batch_of(markov_codes(2, 9))
-    assert torch.equal(model(batch).logits, other(batch).logits)
+    assert torch.equal(model.eval()(batch).logits, other.eval()(batch).logits)
 
 
 def test_measures_are_per_codebook() -> None:
     model, batch = musicgen(), batch_of(markov_codes(2, 9), [9, 4])
-    out = model(batch)
+    out = model.eval()(batch)
     measures = model.measures(out)
     assert list(measures) == ["val/ce/0", "val/ce/1", "val/ce/2"]
     assert torch.allclose(sum(measures.values()) / 3, model.objective(out, batch)[0])
+
+
+@pytest.mark.parametrize("counts", [False, True])
+@pytest.mark.parametrize("pattern", [Delay(delays=None), Flatten(), CoarseFirst(delays=None)])
+def test_training_makes_no_logits_and_learns_what_they_would_teach(pattern, counts) -> None:
+    model, batch = random_head(musicgen(prior=counts, pattern=pattern)), batch_of(markov_codes(2, 9), [9, 4])
+    model.prepare_fit([batch])
+
+    def taught() -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        model.zero_grad()
+        out = model(batch)
+        assert (out.logits is None) == (out.nats is not None)
+        loss, _ = model.objective(out, batch)
+        (3 * loss).backward()
+        return loss.detach(), {n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None}
+
+    lean, leanly = taught()
+    model.objective.terms["token_ce"].spares = frozenset()  # as a loss that reads logits
+    plain, plainly = taught()
+    torch.testing.assert_close(lean, plain, atol=0, rtol=1e-6)
+    assert leanly.keys() == plainly.keys()
+    assert "head.weight" in leanly
+    for name, gradient in plainly.items():
+        torch.testing.assert_close(leanly[name], gradient, atol=1e-6, rtol=1e-4, msg=name)
 
 
 def test_dropout_of_conditions_is_drawn_per_item() -> None:
@@ -194,8 +218,8 @@ def test_dropout_of_conditions_is_drawn_per_item() -> None:
     codes = markov_codes(1, 5).repeat(32, 1, 1)
     batch = batch_of(codes)
     same = Conditions(text=(None,) * 32, tags={"rhythm": ("reel",) * 32}, timing=batch.conditions.timing)
-    model.train()
-    out = model(type(batch)(codes=codes, valid=batch.valid, conditions=same)).logits.detach()
+    with torch.no_grad():
+        out = model.train()(type(batch)(codes=codes, valid=batch.valid, conditions=same)).logits
     kinds = {round(float(row.double().sum()), 4) for row in out}
     assert len(kinds) == 2
 
