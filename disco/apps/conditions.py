@@ -79,8 +79,8 @@ def main(cfg: DictConfig) -> list[dict[str, Any]]:
 
 def _codec(cfg: DictConfig, folder: Path, console: Console) -> Path:
     """Return the folder of a trained codec; train one where there is none."""
-    if Run(Path(cfg.codec)).weights.is_file():
-        return Path(cfg.codec)
+    if Run(Path(cfg.codec_run)).weights.is_file():
+        return Path(cfg.codec_run)
     run = Run(folder / "codec")
     console.rule("codec")
     words = f"model=autoencoder data.books=[ryan,bach] trainer.max_steps=200 optim.lr=3e-4 {cfg.more}"

@@ -186,6 +186,8 @@ def answer(theirs: Any, model: MusicGen, codes: Tensor, caption: str) -> Tensor:
     with torch.no_grad():
         told = theirs.condition_provider.conditioners["description"].output_proj(heard)
         mask = torch.ones(heard.shape[:2])
-        out = theirs.compute_predictions(codes, [], {"description": (told, mask)})
+        out = theirs.compute_predictions(
+            codes, [], {"description": (told, mask)}, keep_only_valid_steps=False
+        )
     assert bool(out.mask.all()), "every frame is foretold"
     return out.logits

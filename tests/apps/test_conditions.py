@@ -94,7 +94,7 @@ def test_a_part_is_trained_and_measured_once(tmp_path: Path) -> None:
     words = [
         "scripts/conditions.py",
         "parts=[words,key,melody,midi,style,image]",
-        f"codec={codec}",
+        f"codec_run={codec}",
         f"corpus={corpus}",
         "hours=0.25",
         "count=4",

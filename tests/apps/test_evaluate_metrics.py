@@ -39,8 +39,8 @@ def test_the_whole_list_measures_a_language_model(musicgen_run: Path, tmp_path: 
     assert made["kl/bands-64/js"].value > real["kl/bands-64/js"].value == 0.0
     assert made["kl/musicnn-tags/js"].value > real["kl/musicnn-tags/js"].value == 0.0
     assert real["adherence/duration"].value == made["adherence/duration"].value == 1.0
-    assert real["chords/majmin"].value == 1.0
-    assert made["memorisation/likeness"].value < real["memorisation/likeness"].value < 1.0
+    assert real["chords/majmin"].value > made["chords/majmin"].value, "against the chords of the score"
+    assert all(0 < one["memorisation/likeness"].value < 1.0 for one in (made, real))
     cost = json.loads((tmp_path / "efficiency.json").read_text())
     assert 0 < cost["first_second"] < cost["seconds_per_second"] * cost["piece_seconds"] * 1.5
     assert cost["flops_per_second"] > 2 * cost["parameters"]

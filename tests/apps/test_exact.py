@@ -76,6 +76,7 @@ def test_a_stopped_run_ends_as_one_that_never_was(
     for milestone in milestones[:-1]:
         folder = tmp_path / milestone.stem
         (folder / "checkpoints").mkdir(parents=True)
+        shutil.copy(whole / "config.yaml", folder)
         shutil.copy(milestone, folder / "checkpoints" / "last.ckpt")
         train.main(composed_config("train", [*words, "resume=auto"], folder))
         step = int(milestone.stem.removeprefix("step-"))

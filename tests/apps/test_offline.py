@@ -26,7 +26,7 @@ for name in ("torchcodec", "audiocraft", "optuna", "ray", "submitit", "wandb", "
 EVERYTHING = """
 import importlib, pkgutil, disco
 for found in pkgutil.walk_packages(disco.__path__, "disco."):
-    if not found.name.startswith("disco.apps.sweep."):  # plugins, looked for where they are asked for
+    if not found.name.startswith(("disco.apps.sweep.", "disco.apps.play_server")):  # loaded where asked for
         importlib.import_module(found.name)
 """
 

@@ -118,7 +118,7 @@ def test_spoilt_tunes_lie_farther_away_the_more_they_are_spoilt(way: str) -> Non
 @pytest.mark.long
 @pytest.mark.parametrize("way", WAYS)
 def test_a_trained_network_hears_the_same(way: str) -> None:
-    found = spoilt(way, "musicnn", COUNT // 2, WAYS[way][1][1:])
+    found = spoilt(way, "musicnn", COUNT // 2, WAYS[way][1][:2])  # all grains of 0.1 s and less sound alike
     for name in ("Fad", "Kad"):
         values = [one[name] for one in found]
         assert values == sorted(values), name
