@@ -48,6 +48,7 @@ parity: setup .parity/.ready  ## the same weights, answers and patterns as in tr
 check: setup lint types test  ## what continuous integration runs
 
 bench: setup  ## side-by-side timings
+	$(BIN)/python scripts/prepare.py
 	$(BIN)/python -m benchmarks
 
 fmt: setup  ## format the code

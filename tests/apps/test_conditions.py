@@ -106,7 +106,7 @@ def test_a_part_is_trained_and_measured_once(tmp_path: Path) -> None:
         for _ in range(2)
     )
     assert first.returncode == 0, first.stdout + first.stderr
-    assert second.stdout.count("trained before") == 6
+    assert second.stdout.count("trained before") == 7, "six parts and their codec"
     rows = json.loads((tmp_path / "study" / "midi" / "conditions.json").read_text())
     assert [row["condition"] for row in rows] == ["MIDI"]
     assert all(0 <= row[name] <= 1 for row in rows for name in ("value", "floor", "ceiling"))
